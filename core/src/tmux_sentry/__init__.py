@@ -1,0 +1,85 @@
+"""tmux-sentry: watches AI coding agents in tmux and walks them through a policy.
+
+The names below are the public API: what a plugin may import.
+"""
+
+from __future__ import annotations
+
+from tmux_sentry.contracts import (
+    AgentState,
+    ApprovalBackend,
+    ApprovalPlugin,
+    ApprovalRequest,
+    Checker,
+    CheckerPlugin,
+    CheckResult,
+    CheckStatus,
+    Complaint,
+    Decision,
+    Delivery,
+    DeliveryResult,
+    Level,
+    Lines,
+    Message,
+    Notifier,
+    NotifierPlugin,
+    Observation,
+    Osc,
+    PaneClosed,
+    PaneFacts,
+    PaneIdentity,
+    Parser,
+    ParserPlugin,
+    PluginContext,
+    Screen,
+    Setting,
+    Signal,
+    SignalKind,
+    TextSource,
+    Title,
+    Trust,
+)
+from tmux_sentry.hookspecs import hookimpl
+from tmux_sentry.security.sanitize import clean, file_part, visible
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AgentState",
+    "ApprovalBackend",
+    "ApprovalPlugin",
+    "ApprovalRequest",
+    "CheckResult",
+    "CheckStatus",
+    "Checker",
+    "CheckerPlugin",
+    "Complaint",
+    "Decision",
+    "Delivery",
+    "DeliveryResult",
+    "Level",
+    "Lines",
+    "Message",
+    "Notifier",
+    "NotifierPlugin",
+    "Observation",
+    "Osc",
+    "PaneClosed",
+    "PaneFacts",
+    "PaneIdentity",
+    "Parser",
+    "ParserPlugin",
+    "PluginContext",
+    "Screen",
+    "Setting",
+    "Signal",
+    "SignalKind",
+    "TextSource",
+    "Title",
+    "Trust",
+    "__version__",
+    "clean",
+    "file_part",
+    "hookimpl",
+    "visible",
+]
