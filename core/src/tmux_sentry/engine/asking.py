@@ -1,0 +1,114 @@
+"""Asking a person before a stage acts, and what the answer does."""
+
+from __future__ import annotations
+
+import hashlib
+
+from tmux_sentry.approvals.digest import approval_digest
+from tmux_sentry.contracts import Level
+from tmux_sentry.engine import plan
+from tmux_sentry.engine.builder import Builder
+from tmux_sentry.engine.events import Ask, CloseAsk, Decided
+from tmux_sentry.engine.run import HELD, WAITING_APPROVAL, Attempt, Phase
+from tmux_sentry.policy.model import ApprovalSpec, Stage
+
+
+def ask(b: Builder, stage: Stage, spec: ApprovalSpec) -> None:
+    """Ask for everything the stage may type. Each attempt, and each change of it, asks anew."""
+    attempt = b.attempt
+    assert attempt is not None
+    sends = plan.sends(b.run, stage, attempt)
+    digest = _digest(b, stage, attempt)
+    asked = attempt.asked + 1
+    name = f"{b.run.id}/{stage.name}/{attempt.number}/{asked}"
+    attempt = b.update(
+        phase=Phase.APPROVING,
+        asked=asked,
+        approval_id=hashlib.sha256(name.encode()).hexdigest()[:10],
+        approval_digest=digest,
+        approval_expires=b.now + spec.timeout,
+        remind_at=None if spec.remind_after is None else b.now + spec.remind_after,
+        held=None,
+        held_at=None,
+    )
+    assert attempt.approval_id is not None
+    b.emit(
+        Ask(
+            approval_id=attempt.approval_id,
+            stage=stage.name,
+            attempt=attempt.number,
+            sends=sends,
+            digest=digest,
+            expires_at=b.now + spec.timeout,
+            risk=spec.risk,
+            approvers=spec.approvers,
+        )
+    )
+    b.record(attempt, WAITING_APPROVAL)
+    _tell(b, attempt, "approval.asked", f"{b.run.pipeline.name}: approve {stage.name}?")
+
+
+def decided(b: Builder, event: Decided) -> bool | None:
+    """An answer: True or False when it counts, None when it is for another request or for something else than was shown."""
+    attempt = b.attempt
+    if attempt is None or attempt.phase is not Phase.APPROVING or attempt.approval_id != event.approval_id:
+        return None
+    stage = b.stage
+    if event.digest != attempt.approval_digest or _digest(b, stage, attempt) != attempt.approval_digest:
+        b.emit(CloseAsk(approval_id=event.approval_id, outcome="superseded"))
+        assert stage.require_approval is not None
+        ask(b, stage, stage.require_approval)
+        return None
+    b.emit(CloseAsk(approval_id=event.approval_id, outcome="approved" if event.approved else "rejected"))
+    b.update(
+        approval_id=None,
+        approval_expires=None,
+        remind_at=None,
+        approved_by=event.by if event.approved else "",
+        held=None,
+        held_at=None,
+    )
+    return event.approved
+
+
+def due(b: Builder) -> str | None:
+    """Remind, or let the request time out; returns why the stage is rejected, if it is. A timeout never approves."""
+    attempt, spec = b.attempt, b.stage.require_approval
+    assert attempt is not None and spec is not None
+    if attempt.remind_at is not None and b.now >= attempt.remind_at:
+        attempt = b.update(remind_at=None)
+        _tell(b, attempt, "approval.reminder", f"{b.run.pipeline.name}: {attempt.stage} still waits for an approval")
+    if attempt.approval_expires is None or b.now < attempt.approval_expires:
+        return None
+    why = f"nobody answered in {spec.timeout:g} s"
+    if spec.on_timeout == "reject":
+        return why
+    # The request stays open and votable; only its clock has ended.
+    why += "; the request stays open"
+    attempt = b.update(approval_expires=None, held=why, held_at=b.now)
+    b.record(attempt, HELD, why)
+    _tell(b, attempt, "approval.timeout", f"{b.run.pipeline.name}: {attempt.stage} is held")
+    return None
+
+
+def next_due(attempt: Attempt) -> float | None:
+    """When to remind, or when the request times out."""
+    return min((at for at in (attempt.remind_at, attempt.approval_expires) if at is not None), default=None)
+
+
+def withdraw(b: Builder, attempt: Attempt) -> None:
+    """The question is moot."""
+    if attempt.approval_id is not None:
+        b.emit(CloseAsk(approval_id=attempt.approval_id, outcome="cancelled"))
+        b.update(approval_id=None, approval_expires=None, remind_at=None)
+
+
+def _digest(b: Builder, stage: Stage, attempt: Attempt) -> str:
+    return approval_digest(
+        b.run.id, stage.name, attempt.number, b.run.pane.key, plan.sends(b.run, stage, attempt), b.run.policy_digest
+    )
+
+
+def _tell(b: Builder, attempt: Attempt, event: str, title: str) -> None:
+    keys = "\n".join(send.shown() for send in plan.sends(b.run, b.stage, attempt)) or "(types nothing)"
+    b.tell(event, Level.WARNING, title, keys, approval=attempt.approval_id or "", stage=attempt.stage)

@@ -1,0 +1,248 @@
+"""The open Runs and the one way to move them: step, commit, and only then let the effects out.
+
+Used by `run`, and by the commands that change something while no `run` is there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tmux_sentry.clock import Clock
+from tmux_sentry.contracts import ApprovalRequest, Decision, Message
+from tmux_sentry.engine import orders
+from tmux_sentry.engine.events import (
+    Ask,
+    CloseAsk,
+    Decided,
+    Due,
+    Effect,
+    Event,
+    Notify,
+    Order,
+    Record,
+    Send,
+    SendDone,
+    Started,
+    StopSend,
+)
+from tmux_sentry.engine.machine import next_due, step
+from tmux_sentry.engine.run import Run, from_json
+from tmux_sentry.errors import SentryError, UsageError
+from tmux_sentry.notify.routing import Router
+from tmux_sentry.policy.build import build_pipeline
+from tmux_sentry.security.redact import Redactor
+from tmux_sentry.security.sanitize import clean, clean_block
+from tmux_sentry.state.records import RunNames, StoredRun
+from tmux_sentry.state.store import Store
+from tmux_sentry.state.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One committed step: what the caller carries out, and what observers see."""
+
+    before: Run | None
+    run: Run
+    event: Event | None
+    effects: tuple[Effect, ...]
+
+
+class Conductor:
+    """Not thread-safe: one thread owns it. `let_out` carries out a committed step's effects."""
+
+    def __init__(
+        self, store: Store, clock: Clock, router: Router, redact: Redactor, let_out: Callable[[Step], None]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._router = router
+        self._redact = redact
+        self._let_out = let_out
+        self._names: dict[str, RunNames] = {}
+        self.runs: dict[str, Run] = {}
+
+    # ------------------------------------------------------------------ opening runs
+
+    def load(self, env: Mapping[str, str]) -> list[Run]:
+        """The open Runs of the database, with the policy each started with. They watch nothing yet."""
+        for stored in self._store.open_runs():
+            self._take(stored, env)
+        return list(self.runs.values())
+
+    def add(self, run: Run, names: RunNames) -> None:
+        """Take a new Run in; it is written down with its first step, `Started`."""
+        self.runs[run.id] = run
+        self._names[run.id] = names
+        started, effects = step(run, Started(), self._clock.now())
+        with self._store.transaction() as tx:
+            self._write(tx, None, started, effects, Started())
+        self._after(None, started, effects, Started())
+
+    def of_pane(self, key: str) -> Run | None:
+        """The open Run of a pane."""
+        return next((run for run in self.runs.values() if run.pane.key == key and run.open), None)
+
+    # ------------------------------------------------------------------------ moving
+
+    def step(self, run_id: str, event: Event) -> Run:
+        """Step a Run, commit what changed, let the effects out."""
+        before = self.runs[run_id]
+        run, effects = step(before, event, self._clock.now())
+        self._commit(before, run, effects, event)
+        return run
+
+    def decide(self, decision: Decision) -> str:
+        """Take a person's decision; returns what became of it, for that person. Exactly one counts."""
+        stored = self._store.approval(decision.request_id)
+        if stored is None:
+            raise UsageError(f"no approval request {clean(decision.request_id, 40)}", "", "see: tmux-sentry approvals")
+        digest = stored.request.digest
+        before = self.runs.get(stored.request.run_id)
+        if before is None:
+            return self._late(decision, digest, "its run has ended")
+        event = Decided(
+            approval_id=decision.request_id,
+            approved=decision.approved,
+            by=decision.by,
+            digest=digest,
+            comment=clean(decision.comment),
+        )
+        run, effects = step(before, event, self._clock.now())
+        with self._store.transaction() as tx:
+            if not tx.decide(decision, digest):
+                if stored.status == "pending":
+                    return f"does not count: {clean(decision.by, 60)} is not one of the approvers"
+                return f"too late: the request is already {stored.status}"
+            self._write(tx, before, run, effects, event)
+        self._after(before, run, effects, event)
+        return "approved" if decision.approved else "rejected"
+
+    def order(self, run_id: str, order: Order) -> Run:
+        """Carry out a person's order, or raise UsageError saying why it makes no sense."""
+        run = self.runs.get(run_id)
+        if run is None:
+            raise UsageError(f"no open run {clean(run_id, 40)}", "", "see: tmux-sentry runs list")
+        why = orders.refusal(run, order)
+        if why is not None:
+            raise UsageError(f"cannot {order.verb} run {run.id}", why)
+        return self.step(run_id, order)
+
+    def revive(self, run_id: str, env: Mapping[str, str]) -> Run:
+        """Bring an ended Run back into hand, for `runs retry` and `stage start`."""
+        if run_id not in self.runs:
+            stored = self._store.run(run_id)
+            if stored is None:
+                raise UsageError(f"no run {clean(run_id, 40)}", "", "see: tmux-sentry runs list")
+            self._take(stored, env)
+        return self.runs[run_id]
+
+    def due(self) -> float | None:
+        """Step every Run whose time has come; returns when to call again (epoch seconds)."""
+        now = self._clock.now()
+        for run in list(self.runs.values()):
+            at = next_due(run, now)
+            if at is not None and at <= now:
+                self.step(run.id, Due())
+        times = [at for run in self.runs.values() if (at := next_due(run, now)) is not None]
+        return min(times, default=None)
+
+    # -------------------------------------------------------------------- committing
+
+    def _commit(self, before: Run, run: Run, effects: tuple[Effect, ...], event: Event) -> None:
+        if run == before and not effects:
+            self.runs[run.id] = run  # only volatile fields moved
+            return
+        with self._store.transaction() as tx:
+            self._write(tx, before, run, effects, event)
+        self._after(before, run, effects, event)
+
+    def _take(self, stored: StoredRun, env: Mapping[str, str]) -> None:
+        run = revive(stored, env)
+        self.runs[run.id] = run
+        self._names[run.id] = stored.names
+
+    def _after(self, before: Run | None, run: Run, effects: tuple[Effect, ...], event: Event) -> None:
+        self.runs[run.id] = run
+        self._let_out(Step(before=before, run=run, event=event, effects=effects))
+        if not run.open:
+            self.runs.pop(run.id, None)
+
+    def _write(
+        self, tx: Transaction, before: Run | None, run: Run, effects: tuple[Effect, ...], event: Event
+    ) -> None:
+        now = self._clock.now()
+        if run != before:
+            tx.save_run(run, self._names[run.id])
+        if isinstance(event, SendDone):
+            tx.finish_send(event.action_id)
+        for effect in effects:
+            match effect:
+                case Record():
+                    tx.record(run, effect)
+                case Send():
+                    tx.plan_send(run, effect, now)
+                case StopSend():
+                    tx.drop_send(effect.action_id, "no longer wanted")
+                case Ask():
+                    tx.open_approval(request_of(run, effect, now), effect.approvers)
+                case CloseAsk():
+                    tx.close_approval(effect.approval_id, effect.outcome, now)
+                case Notify():
+                    self._enqueue(tx, effect, now)
+                case _:
+                    pass  # checks are part of the Run itself
+
+    def _enqueue(self, tx: Transaction, effect: Notify, now: float) -> None:
+        message = Message(
+            id=effect.dedupe_key,
+            at=now,
+            level=effect.level,
+            event=effect.event,
+            title=self._redact(clean(effect.title, 200)),
+            text=self._redact(clean_block(effect.text)),
+            fields={name: self._redact(clean(value, 200)) for name, value in effect.fields.items() if value},
+        )
+        channels = effect.channels or self._router.channels(message)
+        if channels:
+            tx.enqueue(message, channels, effect.dedupe_key)
+
+    def _late(self, decision: Decision, digest: str, why: str) -> str:
+        with self._store.transaction() as tx:
+            tx.decide(decision, digest)
+        return f"too late: {why}"
+
+
+def request_of(run: Run, ask: Ask, now: float) -> ApprovalRequest:
+    """The question as people see it."""
+    return ApprovalRequest(
+        id=ask.approval_id,
+        run_id=run.id,
+        pipeline=run.pipeline.name,
+        stage=ask.stage,
+        attempt=ask.attempt,
+        pane=run.pane,
+        pane_name=run.pane_name,
+        keys=tuple(send.shown() for send in ask.sends),
+        digest=ask.digest,
+        created_at=now,
+        expires_at=ask.expires_at,
+        risk=ask.risk,
+    )
+
+
+def revive(stored: StoredRun, env: Mapping[str, str]) -> Run:
+    """A Run as it was written down, with the pipeline it was started with."""
+    try:
+        pipeline = build_pipeline(stored.source)
+        allowed = {name: env[name] for name in pipeline.allow_env if name in env}
+        return from_json(stored.state, pipeline, allowed)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SentryError(
+            f"run {stored.state.get('id')} cannot be read from the database",
+            f"{type(error).__name__}: {error}",
+            "cancel it with the version that wrote it, or restore a backup",
+        ) from error

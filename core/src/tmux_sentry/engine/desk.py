@@ -1,0 +1,103 @@
+"""What a person may ask of a running instance, or of the database while none runs: one method an order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tmux_sentry.clock import Clock
+from tmux_sentry.contracts import Decision
+from tmux_sentry.engine.conductor import Conductor
+from tmux_sentry.engine.events import Order
+from tmux_sentry.engine.panes import KnownPane, Panes
+from tmux_sentry.engine.run import Run
+from tmux_sentry.engine.starting import Starter
+from tmux_sentry.errors import UsageError
+from tmux_sentry.security.sanitize import clean
+from tmux_sentry.state.store import Store
+
+
+class Desk:
+    """The thread that owns the Conductor calls it."""
+
+    def __init__(
+        self, store: Store, clock: Clock, conductor: Conductor, starter: Starter, panes: Panes, env: Mapping[str, str]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._conductor = conductor
+        self._starter = starter
+        self.panes = panes
+        self._env = env
+        self._verbs: dict[str, Callable[..., Any]] = {
+            "decide": self.decide,
+            "order": self.order,
+            "start": self.start,
+            "resume_all": self.resume_all,
+        }
+
+    def handle(self, verb: str, args: Mapping[str, Any]) -> Any:
+        """Carry out one request of the control socket. Raises SentryError; unknown words are a UsageError."""
+        method = self._verbs.get(verb)
+        if method is None:
+            raise UsageError(f"the running instance does not know {clean(verb, 40)}", "it may be another version")
+        try:
+            return method(**args)
+        except TypeError as error:
+            raise UsageError(f"bad arguments for {clean(verb, 40)}", clean(str(error))) from error
+
+    def decide(self, id: str, approved: bool, by: str, comment: str = "") -> dict[str, Any]:
+        """Approve or reject a request (a unique start of its id is enough)."""
+        pending = [stored.request.id for stored in self._store.pending_approvals()]
+        found = [full for full in pending if full.startswith(id)] if id else []
+        if len(found) > 1:
+            raise UsageError(f"{clean(id, 40)} could be any of {', '.join(found)}")
+        decision = Decision(
+            request_id=found[0] if found else id,
+            approved=approved,
+            by=clean(by, 100),
+            channel="terminal",
+            at=self._clock.now(),
+            comment=clean(comment),
+        )
+        outcome = self._conductor.decide(decision)
+        return {"id": decision.request_id, "outcome": outcome, "counted": outcome in ("approved", "rejected")}
+
+    def order(self, run: str, verb: str, by: str, stage: str | None = None) -> dict[str, Any]:
+        """retry, cancel, start a stage, or resume what is held."""
+        run_id = self._store.find_run(run).id
+        self._conductor.revive(run_id, self._env)
+        return _shown(self._conductor.order(run_id, Order(verb=verb, stage=stage, by=clean(by, 100))))  # type: ignore[arg-type]
+
+    def resume_all(self, verb: str, by: str) -> list[dict[str, Any]]:
+        """Resume every held Run."""
+        held = [run.id for run in self._conductor.runs.values() if run.held is not None]
+        return [self.order(run_id, verb, by) for run_id in held]
+
+    def start(self, pipeline: str, pane: str, host: str | None = None) -> dict[str, Any]:
+        """Start a pipeline on a pane by hand, also where it ran before."""
+        return _shown(self._starter.begin(pipeline, self.find_pane(pane, host)))
+
+    def find_pane(self, pane: str, host: str | None) -> KnownPane:
+        """The pane called `%3`, or `session:window.index`; it must be the only one."""
+        found = [
+            known
+            for known in self.panes.all()
+            if pane in (known.info.identity.pane_id, known.info.name) and host in (None, known.info.identity.host)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UsageError(f"no pane {clean(pane, 80)} is watched", "", "see: tmux-sentry status")
+        where = ", ".join(f"{known.info.identity.host} {known.info.identity.pane_id}" for known in found)
+        raise UsageError(f"{clean(pane, 80)} could be any of {clean(where)}", "", "name the pane's id and --host")
+
+
+def _shown(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "pipeline": run.pipeline.name,
+        "status": run.status,
+        "stage": run.attempt.stage if run.attempt else None,
+        "held": run.held,
+    }

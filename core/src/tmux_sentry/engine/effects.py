@@ -1,0 +1,174 @@
+"""Carries out what committed steps want: sends and checks on threads of their own, questions through the broker."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from tmux_sentry.approvals.broker import Broker
+from tmux_sentry.contracts import AgentState, PaneIdentity, Screen
+from tmux_sentry.engine.checking import Checks
+from tmux_sentry.engine.conductor import Step
+from tmux_sentry.engine.events import AboutToSend, Ask, CloseAsk, Event, Notify, Send, SendHeld, StartCheck, StopCheck, StopSend
+from tmux_sentry.engine.panes import Panes
+from tmux_sentry.engine.perception import Perception
+from tmux_sentry.engine.run import Run
+from tmux_sentry.engine.sending import Job, Ports, carry_out
+from tmux_sentry.clock import Clock
+from tmux_sentry.notify.outbox import Outbox
+from tmux_sentry.state.store import Store
+from tmux_sentry.tmux.model import Capture
+from tmux_sentry.watch.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+#: Hands an event for a Run to the loop; with `wait`, returns only after it was committed.
+Give = Callable[[str, Event, bool], None]
+
+
+class Effects:
+    """One for a Runner. `give` may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        watchers: Mapping[str, Watcher],
+        prompts: Mapping[str, str | None],
+        store: Store,
+        clock: Clock,
+        panes: Panes,
+        perception: Perception,
+        checks: Checks,
+        broker: Broker,
+        outbox: Outbox,
+        give: Give,
+        take_over: bool,
+        dry_run: bool,
+    ) -> None:
+        self._watchers = watchers
+        self._prompts = prompts
+        self._store = store
+        self._clock = clock
+        self._panes = panes
+        self._perception = perception
+        self._checks = checks
+        self._broker = broker
+        self._outbox = outbox
+        self._give = give
+        self._take_over = take_over
+        self._dry_run = dry_run
+        self._jobs: dict[str, Job] = {}
+
+    def carry_out(self, step: Step) -> None:
+        """Start every effect of a committed step; none of them is waited for."""
+        for effect in step.effects:
+            match effect:
+                case Send():
+                    self.send(step.run, effect)
+                case StopSend():
+                    self._stop_send(effect.action_id)
+                case Ask() if not self._dry_run:
+                    self.show(effect.approval_id)
+                case CloseAsk() if not self._dry_run:
+                    self._close(effect)
+                case StartCheck() if not self._dry_run:
+                    self._checks.start(step.run.id, effect)
+                case StopCheck():
+                    self._checks.stop(effect.action_id)
+                case Notify():
+                    self._outbox.wake()
+                case _:
+                    pass
+
+    def send(self, run: Run, effect: Send) -> None:
+        """Carry a send out on a thread of its own."""
+        watcher = self._watchers.get(run.pane.host)
+        if self._dry_run:
+            return
+        if watcher is None:
+            self._give(run.id, SendHeld(action_id=effect.action_id, reason=f"no host {run.pane.host} is watched"), False)
+            return
+        job = Job(
+            action_id=effect.action_id,
+            pane=run.pane,
+            keys=effect.keys,
+            wait_idle=effect.wait_idle,
+            stopped=threading.Event(),
+        )
+        self._jobs[job.action_id] = job
+        threading.Thread(target=self._send, args=(run.id, job, watcher), name="send", daemon=True).start()
+
+    def ports(self, watcher: Watcher, host: str, run_id: str | None) -> Ports:
+        """The outside of a send; without a Run there is no baseline to commit."""
+
+        def announce(job: Job, event: AboutToSend, capture: Capture) -> None:
+            if run_id is not None:
+                self._give(run_id, self._with_digests(job.pane, event, capture), True)
+
+        return Ports(
+            watcher=watcher,
+            store=self._store,
+            clock=self._clock,
+            owner=owner(self._store, host),
+            take_over=self._take_over,
+            announce=announce,
+            agent_state=self._agent_state,
+            prompt=self._prompts.get(host),
+        )
+
+    def show(self, approval_id: str) -> None:
+        """Put a question before people, and note where."""
+        stored = self._store.approval(approval_id)
+        if stored is None:
+            return
+        where, complaints = self._broker.open(stored.request)
+        with self._store.transaction() as tx:
+            tx.show_approval(approval_id, where)
+        for backend, place in where.items():
+            log.info("approval %s: %s: %s", approval_id, backend, place)
+        for complaint in complaints:
+            log.warning("approval %s: %s: %s", approval_id, complaint.where, complaint.why)
+
+    def stop(self) -> None:
+        """Stop every send that has typed nothing yet, and every check."""
+        for action_id in list(self._jobs):
+            self._stop_send(action_id)
+        self._checks.close()
+
+    def _send(self, run_id: str, job: Job, watcher: Watcher) -> None:
+        try:
+            answer = carry_out(job, self.ports(watcher, job.pane.host, run_id))
+        except Exception as error:  # a defect here must hold one stage, not stop the rest
+            log.exception("send %s failed", job.action_id)
+            answer = SendHeld(action_id=job.action_id, reason=f"{type(error).__name__}: {error}")
+        self._jobs.pop(job.action_id, None)
+        if answer is not None:
+            self._give(run_id, answer, False)
+
+    def _stop_send(self, action_id: str) -> None:
+        job = self._jobs.get(action_id)
+        if job is not None:
+            job.stopped.set()
+
+    def _close(self, effect: CloseAsk) -> None:
+        stored = self._store.approval(effect.approval_id)
+        if stored is not None:
+            self._broker.close(stored.request, effect.outcome)
+
+    def _with_digests(self, pane: PaneIdentity, event: AboutToSend, capture: Capture) -> AboutToSend:
+        screen = Screen(pane=pane, at=self._clock.now(), lines=capture.lines, cursor=capture.cursor)
+        signals = self._perception.read(screen, self._panes.facts(pane, ()))
+        return AboutToSend(
+            action_id=event.action_id, lines=event.lines, digests=tuple(signal.digest for signal in signals)
+        )
+
+    def _agent_state(self, pane: PaneIdentity) -> AgentState:
+        known = self._panes.get(pane)
+        return known.state if known else AgentState.UNKNOWN
+
+
+def owner(store: Store, host: str) -> str:
+    """The name under which this database claims panes: a tmux option shows it to people and to other instances."""
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in host)[:64]
+    return f"{store.instance}@{name or 'host'}"

@@ -1,0 +1,106 @@
+"""The pipeline machine: `step(run, event, now) -> (run, effects)`, a pure function.
+
+No clock, no I/O, no threads, no randomness: everything comes in as an argument. The Run it returns and the
+effects belong together; the caller commits both in one transaction before it carries any effect out.
+
+    stage:  pending -> [waiting_approval] -> running -> succeeded | failed | timed_out | rejected
+                              |                 |
+                              +---- held -------+      (a person decides: runs resume --send|--skip|--abort)
+
+`step` dispatches. What moves an attempt is in `attempts`, what it is judged by in `evidence`, asking people in
+`asking`, what comes after it in `stages`, a person's orders in `orders`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tmux_sentry.contracts import AgentState
+from tmux_sentry.engine import attempts, evidence, orders, stages
+from tmux_sentry.engine.builder import Builder
+from tmux_sentry.engine.events import (
+    AboutToSend,
+    Activity,
+    CheckReported,
+    Decided,
+    Due,
+    Effect,
+    Event,
+    ExitSeen,
+    Order,
+    OutputSeen,
+    PaneGone,
+    Reachable,
+    ScreenSeen,
+    SendDone,
+    SendHeld,
+    Started,
+    StateSeen,
+    Unreachable,
+)
+from tmux_sentry.engine.run import Run
+
+
+def step(run: Run, event: Event, now: float) -> tuple[Run, tuple[Effect, ...]]:
+    """What `event` makes of `run` at `now` (epoch seconds), and the effects it wants, in order."""
+    if not run.open and not isinstance(event, Order):
+        return run, ()
+    b = Builder(run, now)
+    _dispatch(b, event)
+    stages.go_on(b)
+    return b.run, tuple(b.effects)
+
+
+def next_due(run: Run, now: float) -> float | None:
+    """When `Due` must come at the latest, epoch seconds; None when only other events can move the Run."""
+    attempt = run.attempt
+    if attempt is None or not run.open or run.unreachable:
+        return None
+    return attempts.next_due(run, attempt, now)
+
+
+def _dispatch(b: Builder, event: Event) -> None:
+    match event:
+        case Started():
+            pass  # stages.go_on starts what needs no trigger
+        case OutputSeen():
+            b.run = replace(b.run, last_output_at=b.now)
+            stages.ready_on_signals(b, evidence.output(b, event))
+        case ScreenSeen():
+            stages.ready_on_signals(b, evidence.screen(b, event))
+        case Activity():
+            b.run = replace(b.run, last_output_at=b.now)
+        case StateSeen():
+            _state(b, event.state)
+        case ExitSeen():
+            evidence.exit_seen(b, event)
+        case CheckReported():
+            evidence.check_reported(b, event)
+        case AboutToSend():
+            attempts.about_to_send(b, event)
+        case SendDone():
+            attempts.send_done(b, event)
+        case SendHeld():
+            attempts.send_held(b, event)
+        case Decided():
+            attempts.decided(b, event)
+        case PaneGone():
+            attempts.pane_gone(b, event)
+        case Unreachable():
+            b.run = replace(b.run, unreachable=True)
+        case Reachable():
+            b.run = replace(b.run, unreachable=False, last_output_at=b.now)
+            attempts.clocks_go_on(b, event.away)
+        case Due():
+            if not b.run.unreachable:
+                attempts.due(b)
+        case Order():
+            orders.carry_out(b, event)
+
+
+def _state(b: Builder, state: AgentState) -> None:
+    if state is b.run.agent_state:
+        return
+    b.run = replace(b.run, agent_state=state)
+    stages.ready_on_state(b, state)
+    attempts.look(b)

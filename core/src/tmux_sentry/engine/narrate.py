@@ -1,0 +1,49 @@
+"""What `run` tells its terminal and log: one readable line an event, sanitised and redacted."""
+
+from __future__ import annotations
+
+import logging
+
+from tmux_sentry.engine.conductor import Step
+from tmux_sentry.engine.events import Ask, CloseAsk, Record, Send, StartCheck
+from tmux_sentry.engine.run import HELD, PENDING, Run
+from tmux_sentry.security.sanitize import clean, visible
+
+log = logging.getLogger("tmux_sentry.run")
+
+#: Between pipeline and stage, stage and what happened to it.
+_ARROW = " > "
+
+
+def narrate(step: Step) -> None:
+    """Log what a committed step did."""
+    before, run = step.before, step.run
+    if before is None:
+        tell(run, "run %s started", run.id)
+    for effect in step.effects:
+        match effect:
+            case Record() if effect.status != PENDING:
+                level = logging.WARNING if effect.status == HELD else logging.INFO
+                attempt = f" (attempt {effect.attempt})" if effect.attempt > 1 else ""
+                reason = f": {effect.reason}" if effect.reason else ""
+                tell(run, "%s %s%s%s", effect.stage, effect.status.replace("_", " "), attempt, reason, level=level)
+            case Send():
+                tell(run, "%s will type: %s", effect.stage, visible(effect.keys.shown(), 200))
+            case Ask():
+                keys = "; ".join(visible(send.shown(), 200) for send in effect.sends) or "(nothing)"
+                tell(run, "%s asks for approval %s to type: %s", effect.stage, effect.approval_id, keys)
+            case CloseAsk():
+                tell(run, "approval %s: %s", effect.approval_id, effect.outcome)
+            case StartCheck():
+                tell(run, "external check %s started", effect.type)
+            case _:
+                pass
+    if before is not None and before.open and not run.open:
+        tell(run, "run %s", run.status)
+
+
+def tell(run: Run, text: str, *values: object, level: int = logging.INFO) -> None:
+    """One line about a Run, with its pipeline and pane in front."""
+    head = f"{run.pipeline.name} [{run.pane.host} {run.pane_name} {run.pane.pane_id}]"
+    words = tuple(clean(value, 400) if isinstance(value, str) else value for value in values)
+    log.log(level, "%s" + _ARROW + text, clean(head, 120), *words)

@@ -1,0 +1,55 @@
+"""From a stage's actions to exactly what will be typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tmux_sentry.engine.events import Keys
+from tmux_sentry.engine.run import Attempt, Run
+from tmux_sentry.policy.model import Action, SendKeys, Stage
+from tmux_sentry.policy.variables import OUTSIDE, substitute
+
+#: Tells the exit status by OSC 133;D: tmux hides it from the screen, the raw stream has it.
+REPORT_EXIT = "; printf '\\033]133;D;%s\\007' \"$?\""
+
+
+def values(run: Run, stage: str, attempt: Attempt | None) -> dict[str, str]:
+    """Every `${...}` a stage may use, by name. A name of an allowed variable that is not set is missing."""
+    session, _, rest = run.pane_name.partition(":")
+    window, _, index = rest.rpartition(".")
+    return {
+        **dict.fromkeys(OUTSIDE, ""),
+        "run.id": run.id,
+        "pipeline.name": run.pipeline.name,
+        "stage.name": stage,
+        "pane.id": run.pane.pane_id,
+        "pane.host": run.pane.host,
+        "pane.session_name": session,
+        "pane.window_name": window,
+        "pane.pane_index": index,
+        "check.url": attempt.check_url if attempt else "",
+        "check.log_tail": attempt.check_log_tail if attempt else "",
+        **{f"vars.{name}": value for name, value in run.pipeline.vars.items()},
+        **{f"env.{name}": value for name, value in run.env.items()},
+    }
+
+
+def resolve(action: SendKeys, run: Run, stage: str, attempt: Attempt | None) -> Keys:
+    """What `action` types, with its variables filled in. Raises UnknownVariable."""
+    if action.keys:
+        return Keys(keys=action.keys)
+    text = substitute(action.text, values(run, stage, attempt), action.untrusted)
+    if action.report_exit:
+        text += REPORT_EXIT
+    return Keys(text=text, enter=action.enter)
+
+
+def sends(run: Run, stage: Stage, attempt: Attempt | None) -> tuple[Keys, ...]:
+    """Everything the stage may type: what an approval of it covers. Raises UnknownVariable."""
+    every: Iterable[Action] = (
+        *stage.actions_on_start,
+        *stage.on_success,
+        *stage.on_failure,
+        *(stage.on_timeout or ()),
+    )
+    return tuple(resolve(action, run, stage.name, attempt) for action in every if isinstance(action, SendKeys))

@@ -1,0 +1,182 @@
+"""What a Run remembers, and how it is written down as JSON and read back.
+
+Fields marked volatile do not count as a change: they are not worth a commit, and start anew after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from tmux_sentry.contracts import AgentState, PaneIdentity
+from tmux_sentry.policy.model import Pipeline
+
+#: Statuses of a stage (contract of the `stage_history` table).
+PENDING, WAITING_APPROVAL, RUNNING, SUCCEEDED, FAILED = "pending", "waiting_approval", "running", "succeeded", "failed"
+TIMED_OUT, REJECTED, HELD, SKIPPED, CANCELLED = "timed_out", "rejected", "held", "skipped", "cancelled"
+FINAL = frozenset({SUCCEEDED, FAILED, TIMED_OUT, REJECTED, SKIPPED, CANCELLED})
+FAILURES = frozenset({FAILED, TIMED_OUT, REJECTED})
+
+
+class Phase(str, Enum):
+    """Where an Attempt is."""
+
+    APPROVING = "approving"  # a person was asked
+    ACTING = "acting"  # carrying out actions_on_start
+    WATCHING = "watching"  # waiting for its conditions
+    ENDING = "ending"  # decided; carrying out on_success, on_failure or on_timeout
+    RESTING = "resting"  # waiting to try again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of a stage. Times are epoch seconds."""
+
+    stage: str
+    number: int
+    phase: Phase
+    action: int = 0  # the next action of the list in hand
+    action_id: str | None = None  # the send that is being carried out
+    sends: int = 0  # sends handed out so far; makes each action id new
+    wait_until: float | None = None  # for `wait` and for resting
+    started_at: float | None = None  # the first action ran
+    deadline: float | None = None
+    armed: bool = False  # output and events count from here on
+    asked: int = 0  # how many requests this attempt has made
+    approval_id: str | None = None
+    approval_digest: str = ""
+    approval_expires: float | None = None
+    remind_at: float | None = None
+    approved_by: str = ""
+    held: str | None = None  # why a person must decide
+    held_at: float | None = None
+    outcome: str | None = None  # decided, while ENDING
+    reason: str = ""
+    matched: frozenset[str] = frozenset()  # conditions that were met once (keys of conditions.leaf_key)
+    status_ok: bool | None = None  # what a STATUS said
+    exit_code: int | None = None
+    checks: Mapping[str, str] = field(default_factory=dict)  # action id -> CheckStatus value
+    check_deadlines: Mapping[str, float] = field(default_factory=dict)
+    check_url: str = ""
+    check_log_tail: str = ""
+    counted: frozenset[str] = frozenset()  # digests of events without an id that counted in this attempt
+    baseline: frozenset[str] = frozenset()  # digests that were visible when it started
+    baseline_lines: frozenset[int] = frozenset()  # crc32 of lines that were visible when keys were sent
+    typed: tuple[str, ...] = ()
+    echo: str | None = None  # the typed text whose echo has not come yet
+    withheld: tuple[str, ...] = ()  # lines that may still turn out to be that echo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageState:
+    """What became of a stage so far."""
+
+    status: str = PENDING
+    attempts: int = 0
+    queued: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One pipeline on one pane."""
+
+    id: str
+    pipeline: Pipeline = field(compare=False)
+    pane: PaneIdentity
+    pane_name: str
+    policy_digest: str
+    env: Mapping[str, str] = field(default_factory=dict, compare=False)  # allowed names only; never written down
+    status: str = "open"  # open, succeeded, failed, cancelled
+    started_at: float = 0.0
+    finished_at: float | None = None
+    stages: Mapping[str, StageState] = field(default_factory=dict)
+    queue: tuple[str, ...] = ()
+    attempt: Attempt | None = None
+    ids: tuple[str, ...] = ()  # identities of events that were counted or were there before
+    gone: str | None = None  # why the pane is gone
+    unreachable: bool = False
+    agent_state: AgentState = field(default=AgentState.UNKNOWN, compare=False)  # volatile
+    on_screen: frozenset[str] = field(default=frozenset(), compare=False)  # volatile: digests on the last capture
+    last_output_at: float | None = field(default=None, compare=False)  # volatile
+
+    @property
+    def open(self) -> bool:
+        """Whether the Run can still do something."""
+        return self.status == "open"
+
+    @property
+    def held(self) -> str | None:
+        """Why a person must decide, if so."""
+        return self.attempt.held if self.attempt else None
+
+
+_SETS = {"matched", "counted", "baseline", "baseline_lines"}
+_TUPLES = {"typed", "withheld"}
+
+
+def to_json(run: Run) -> dict[str, Any]:
+    """The durable part of a Run as plain JSON types; the pipeline's source travels beside it."""
+    attempt = run.attempt
+    return {
+        "id": run.id,
+        "pane": {name: getattr(run.pane, name) for name in PaneIdentity.__slots__},
+        "pane_name": run.pane_name,
+        "policy_digest": run.policy_digest,
+        "status": run.status,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "stages": {n: {"status": s.status, "attempts": s.attempts, "queued": s.queued} for n, s in run.stages.items()},
+        "queue": list(run.queue),
+        "attempt": None if attempt is None else _attempt_json(attempt),
+        "ids": list(run.ids),
+        "gone": run.gone,
+    }
+
+
+def from_json(data: Mapping[str, Any], pipeline: Pipeline, env: Mapping[str, str]) -> Run:
+    """The Run that `to_json` wrote, with its pipeline and environment given back."""
+    attempt = data["attempt"]
+    return Run(
+        id=data["id"],
+        pipeline=pipeline,
+        env=env,
+        pane=PaneIdentity(**data["pane"]),
+        pane_name=data["pane_name"],
+        policy_digest=data["policy_digest"],
+        status=data["status"],
+        started_at=data["started_at"],
+        finished_at=data["finished_at"],
+        stages={name: StageState(**state) for name, state in data["stages"].items()},
+        queue=tuple(data["queue"]),
+        attempt=None if attempt is None else _attempt(attempt),
+        ids=tuple(data["ids"]),
+        gone=data["gone"],
+    )
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name in Attempt.__slots__:
+        value = getattr(attempt, name)
+        if name in _SETS:
+            value = sorted(value)
+        elif name in _TUPLES:
+            value = list(value)
+        elif isinstance(value, Mapping):
+            value = dict(value)
+        elif isinstance(value, Phase):
+            value = value.value
+        out[name] = value
+    return out
+
+
+def _attempt(data: Mapping[str, Any]) -> Attempt:
+    values = dict(data)
+    for name in _SETS:
+        values[name] = frozenset(values[name])
+    for name in _TUPLES:
+        values[name] = tuple(values[name])
+    values["phase"] = Phase(values["phase"])
+    return Attempt(**values)

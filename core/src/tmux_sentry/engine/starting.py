@@ -1,0 +1,211 @@
+"""Starts Runs on panes that match, tells about those that do not start, and knows when `--once` is over."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from tmux_sentry.clock import Clock
+from tmux_sentry.contracts import PaneIdentity, Signal, SignalKind
+from tmux_sentry.engine.conductor import Conductor
+from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
+from tmux_sentry.engine.panes import KnownPane, Panes
+from tmux_sentry.engine.events import Order
+from tmux_sentry.engine.run import Run
+from tmux_sentry.errors import UsageError
+from tmux_sentry.policy.model import Pipeline, Policy
+from tmux_sentry.security.sanitize import clean
+from tmux_sentry.state.records import PastRun, RunNames
+from tmux_sentry.state.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Starter:
+    """One thread owns it."""
+
+    def __init__(
+        self, policy: Policy, store: Store, clock: Clock, conductor: Conductor, panes: Panes, env: Mapping[str, str]
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._conductor = conductor
+        self._panes = panes
+        self._env = env
+        self._earlier = [_earlier(run) for run in store.past_runs()]
+        self._told: set[tuple[str, str, str]] = set()
+        self._hosts: set[str] = set()  # inventoried since they came up
+        self._resumed: set[str] = set()  # Runs of an earlier process that are not caught up yet
+        self._first: dict[str, str] = {}  # for --once: Runs of the start, and how they stand
+        self._again: set[tuple[str, str]] = set()  # (pipeline, pane key) that `rerun` allows
+
+    # ------------------------------------------------------------------------- starting
+
+    def start(self) -> list[Run]:
+        """Start what may start now; returns the new Runs."""
+        started = []
+        for candidate in self.candidates():
+            if candidate.verdict != "start":
+                self._tell(candidate)
+                continue
+            known = self._panes.get(candidate.pane.identity)
+            if known is not None and known.ready:
+                started.append(self.begin(candidate.pipeline, known))
+        return started
+
+    def candidates(self) -> list[Candidate]:
+        """Every pipeline and pane that match now."""
+        known = self._panes.all()
+        earlier = [run for run in self._earlier if (run.pipeline, run.pane_key) not in self._again]
+        earlier = [replace(run, open=run.run_id in self._conductor.runs) for run in earlier]
+        agents = {pane.info.identity.key: pane.agent for pane in known}
+        return preview(self._policy.pipelines, [pane.info for pane in known], earlier, agents)
+
+    def begin(self, name: str, pane: KnownPane) -> Run:
+        """Start a Run of the pipeline `name` on a pane. Raises UsageError when it cannot."""
+        pipeline = self._policy.pipeline(name)
+        if pipeline is None:
+            raise UsageError(f"the policy has no pipeline {clean(name, 60)}", "", "see: tmux-sentry check --policy FILE")
+        if self._conductor.of_pane(pane.info.identity.key) is not None:
+            raise UsageError(f"pane {pane.info.identity.pane_id} has an open run", "", "see: tmux-sentry runs list")
+        info = pane.info
+        run = Run(
+            id=_run_id(self._clock.now()),
+            pipeline=pipeline,
+            pane=info.identity,
+            pane_name=clean(info.name, 200),
+            policy_digest=pipeline.digest,
+            env={name: self._env[name] for name in pipeline.allow_env if name in self._env},
+            started_at=self._clock.now(),
+            on_screen=pane.digests,
+            agent_state=pane.state,
+            last_output_at=self._clock.now(),
+        )
+        names = RunNames(
+            session_name=info.session_name,
+            window_name=info.window_name,
+            window_index=info.window_index,
+            pane_index=info.pane_index,
+        )
+        self._again.discard((name, info.identity.key))
+        self._earlier.append(_started(run, names))
+        self._first.setdefault(run.id, run.status)
+        self._conductor.add(run, names)
+        return run
+
+    def heard(self, pane: PaneIdentity, signals: Iterable[Signal]) -> None:
+        """Signals of a pane without an open Run: `rerun` may allow its pipeline once more."""
+        kinds = {(s.kind, s.state.value if s.state else None) for s in signals if s.live}
+        for run in self._earlier:
+            pipeline = self._policy.pipeline(run.pipeline)
+            if pipeline is None or run.pane_key != pane.key:
+                continue
+            idle = (SignalKind.STATE, "idle") in kinds
+            if (pipeline.rerun == "on_signal" and any(kind is SignalKind.STATUS for kind, _ in kinds)) or (
+                pipeline.rerun == "on_idle" and idle
+            ):
+                self._again.add((run.pipeline, run.pane_key))
+
+    # -------------------------------------------------------- earlier Runs, and --once
+
+    def resumed(self, run: Run) -> None:
+        """An open Run of an earlier process. It keeps its own policy; a person is told where that differs."""
+        self._resumed.add(run.id)
+        self._first[run.id] = run.status
+        now = self._policy.pipeline(run.pipeline.name)
+        if now is not None and now.digest == run.policy_digest:
+            return
+        gone = _missing_stage(run, now)
+        if gone is None:
+            log.warning(
+                "run %s of %s goes on with the policy it was started with (%s); the policy has changed since",
+                run.id, run.pipeline.name, run.policy_digest[:12],
+            )  # fmt: skip
+        elif run.held is None and run.attempt is not None:
+            reason = f"the policy has changed: {gone}; resume it with: tmux-sentry runs resume {run.id} --send|--abort"
+            self._conductor.order(run.id, Order(verb="hold", reason=reason))
+
+    def is_resumed(self, run: Run) -> bool:
+        """Whether the Run comes from an earlier process and was not caught up yet."""
+        return run.id in self._resumed
+
+    def caught_up(self, run: Run) -> None:
+        """What was in hand is settled."""
+        self._resumed.discard(run.id)
+
+    def inventoried(self, host: str) -> None:
+        """The host's panes are known."""
+        self._hosts.add(host)
+
+    def lost(self, host: str) -> None:
+        """The host cannot be watched: there is nothing to wait for there."""
+        self._hosts.add(host)
+
+    def stepped(self, run: Run) -> None:
+        """A Run moved."""
+        if run.id in self._first:
+            self._first[run.id] = run.status
+
+    def all_over(self, hosts: Iterable[str]) -> bool:
+        """Whether every host was looked at, nothing is about to start, and every Run of the start has ended."""
+        if not self._hosts >= set(hosts):
+            return False
+        waiting = [candidate for candidate in self.candidates() if candidate.verdict == "start"]
+        return not waiting and all(status != "open" for status in self._first.values())
+
+    def all_succeeded(self) -> bool:
+        """Whether every Run that was seen succeeded, and there was one."""
+        return bool(self._first) and all(status == "succeeded" for status in self._first.values())
+
+    def _tell(self, candidate: Candidate) -> None:
+        key = (candidate.pipeline, candidate.pane.identity.key, candidate.verdict)
+        if candidate.verdict == "running" or key in self._told:
+            return
+        self._told.add(key)
+        by = f" ({candidate.by})" if candidate.by else ""
+        level = logging.WARNING if candidate.verdict in ("ambiguous", "waits") else logging.INFO
+        name = f"{candidate.pipeline} [{candidate.pane.identity.host} {candidate.pane.name} {candidate.pane.identity.pane_id}]"
+        log.log(level, "%s > %s%s", clean(name, 200), MEANING[candidate.verdict], by)
+
+
+def _missing_stage(run: Run, now: Pipeline | None) -> str | None:
+    if now is None:
+        return f"pipeline {run.pipeline.name} is gone"
+    ahead = [*([run.attempt.stage] if run.attempt else []), *run.queue]
+    missing = [name for name in ahead if now.stage(name) is None]
+    return f"stage {missing[0]} is gone" if missing else None
+
+
+def _run_id(now: float) -> str:
+    """Sorts by time and is never the same twice: milliseconds, then chance, in hex."""
+    return f"{int(now * 1000):011x}{secrets.token_hex(4)}"
+
+
+def _earlier(run: PastRun) -> Earlier:
+    return Earlier(
+        run_id=run.id,
+        pipeline=run.pipeline,
+        host=run.host,
+        session_name=run.names.session_name,
+        window_name=run.names.window_name,
+        pane_index=run.names.pane_index,
+        server=run.server,
+        pane_key=run.pane_key,
+        open=run.status == "open",
+    )
+
+
+def _started(run: Run, names: RunNames) -> Earlier:
+    return Earlier(
+        run_id=run.id,
+        pipeline=run.pipeline.name,
+        host=run.pane.host,
+        session_name=names.session_name,
+        window_name=names.window_name,
+        pane_index=names.pane_index,
+        server=run.pane.server,
+        pane_key=run.pane.key,
+        open=True,
+    )
