@@ -1,0 +1,139 @@
+"""hosts.yaml: the machines, their tmux servers, and how each is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tmux_sentry.config.diagnostics import in_order, validate
+from tmux_sentry.config.permissions import chmod_line, read_trusted
+from tmux_sentry.config.schema import load_schema
+from tmux_sentry.config.source import Source, parse_source
+from tmux_sentry.contracts import AgentState
+from tmux_sentry.errors import Diagnostic, InvalidConfig
+from tmux_sentry.tmux.model import TmuxAddress
+
+FILE_NAME = "hosts.yaml"
+_SECRET_KEYS = ("password", "key_passphrase")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchConfig:
+    """How a host's panes are watched; `sessions` and `prompt` are RE2 patterns, no sessions means all."""
+
+    method: Literal["auto", "control", "poll"] = "auto"
+    sessions: tuple[str, ...] = ()
+    notify: tuple[AgentState, ...] = ()
+    prompt: str | None = None
+    max_panes: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One machine; `ssh` is its connection as the file has it, `~` not yet expanded, empty for a local one."""
+
+    name: str
+    transport: Literal["local", "ssh"] = "local"
+    tmux: TmuxAddress = field(default_factory=TmuxAddress)
+    watch: WatchConfig = field(default_factory=WatchConfig)
+    ssh: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostsFile:
+    """The hosts, the file they came from (None: there is none, and this machine is meant), and what to tell."""
+
+    hosts: tuple[Host, ...]
+    path: Path | None = None
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def load_hosts(path: Path | None, home: Path, here: Path | None = None) -> tuple[Host, ...]:
+    """The hosts of `path`, or without one of `hosts.yaml` in `here` (the current directory), then in `home`,
+    or else this machine with its default tmux server, named "here". Raises as `read_hosts` does."""
+    return find_hosts(path, home, here).hosts
+
+
+def find_hosts(path: Path | None, home: Path, here: Path | None = None) -> HostsFile:
+    """As `load_hosts`, with the file and the warnings."""
+    if path is not None:
+        return read_hosts(path)
+    for folder in (here or Path(), home):
+        if (folder / FILE_NAME).exists():
+            return read_hosts(folder / FILE_NAME)
+    return HostsFile(hosts=(Host(name="here"),))
+
+
+def read_hosts(path: Path) -> HostsFile:
+    """Read one file. Raises InvalidConfig with every finding, UsageError when it cannot be read, and Refused
+    when others may write to it: who names the hosts decides where keys are typed."""
+    text, readable = read_trusted(path, "hosts file")
+    source = parse_source(text.encode("utf-8"), str(path))
+    found = validate(source, load_schema("hosts"))
+    found = in_order([*found, *(one for one in _meaning(source) if one not in found)])
+    if found:
+        raise InvalidConfig(found)
+    hosts = tuple(_host(host) for host in source.value["hosts"])
+    return HostsFile(hosts=hosts, path=path, warnings=tuple(_exposed(source, path)) if readable else ())
+
+
+def _meaning(source: Source) -> list[Diagnostic]:
+    """What the schema cannot say: names given twice, ssh settings of a local host."""
+    found: list[Diagnostic] = []
+    first: dict[str, int] = {}
+    for index, host in _mappings(source):
+        name = host.get("name")
+        if isinstance(name, str):
+            where = ("hosts", index, "name")
+            if name in first:
+                found.append(source.diagnostic(where, f"a second host is named '{name}' (first in line {first[name]})"))
+            first.setdefault(name, source.mark(where).line)
+        if "ssh" in host and host.get("transport") != "ssh":
+            where = ("hosts", index, "ssh")
+            help = "write transport: ssh, or remove it"
+            found.append(source.diagnostic(where, "is only for hosts with transport: ssh", help=help, key=True))
+    return found
+
+
+def _mappings(source: Source) -> list[tuple[int, Mapping[str, Any]]]:
+    hosts = source.value.get("hosts")
+    return (
+        [(index, host) for index, host in enumerate(hosts) if isinstance(host, dict)] if isinstance(hosts, list) else []
+    )
+
+
+def _exposed(source: Source, path: Path) -> list[Diagnostic]:
+    return [
+        source.diagnostic(
+            ("hosts", index, "ssh", key),
+            "others can read this",
+            help=chmod_line(path),
+            key=True,
+            warning=True,
+            secret=True,
+        )
+        for index, host in _mappings(source)
+        for key in host.get("ssh", {})
+        if key in _SECRET_KEYS
+    ]
+
+
+def _host(source: Mapping[str, Any]) -> Host:
+    watch = source.get("watch", {})
+    return Host(
+        name=source["name"],
+        transport=source.get("transport", "local"),
+        tmux=TmuxAddress(**source.get("tmux", {})),
+        watch=WatchConfig(
+            **{
+                **watch,
+                "sessions": tuple(watch.get("sessions", ())),
+                "notify": tuple(AgentState(word) for word in watch.get("notify", ())),
+            }
+        ),
+        ssh=source.get("ssh", {}),
+        tags=tuple(source.get("tags", ())),
+    )

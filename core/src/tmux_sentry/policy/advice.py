@@ -1,0 +1,94 @@
+"""Warnings: what is valid and may still not do what its author thinks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tmux_sentry.config.diagnostics import did_you_mean
+from tmux_sentry.config.regex import compile_regex
+from tmux_sentry.policy.shape import Finding, Named, mapping, named, stage_actions, stage_conditions
+from tmux_sentry.policy.variables import is_outside, variables
+
+EVENT_TYPES = ("STATUS", "PROGRESS", "STATE", "ASK", "ERROR", "DONE")
+_LATER = ("on_prompt", "on_limit")
+
+
+def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Finding]:
+    """Warnings about one valid file."""
+    for pipeline in named(policy.get("pipelines"), ("pipelines",)):
+        yield from _later(pipeline)
+        for index, name in enumerate(pipeline.body.get("allow_env", ())):
+            if name not in env:
+                where = (*pipeline.where, "allow_env", index)
+                yield _warn(where, f"{name} is not set here", "a stage that uses it cannot start without it")
+        for stage in named(pipeline.body["stages"], (*pipeline.where, "stages")):
+            yield from _later(stage)
+            yield from _conditions(stage, agent="agent" in pipeline.body["match"])
+            yield from _decided(stage)
+            yield from _untrusted(stage, agent="agent" in pipeline.body["match"])
+
+
+def _later(owner: Named) -> Iterator[Finding]:
+    for word in _LATER:
+        if word in owner.body:
+            yield _warn((*owner.where, word), f"{word} is checked but not acted on yet", key=True)
+
+
+def _conditions(stage: Named, agent: bool) -> Iterator[Finding]:
+    reported = _reports_exit(stage)
+    for where, kind, value, _ in stage_conditions(stage):
+        if kind == "log_regex" and agent:
+            yield _warn(
+                where,
+                "an agent redraws its screen and rewraps text, so a log_regex may miss or repeat",
+                _SENTRY,
+                key=True,
+            )
+        if kind == "log_regex" and compile_regex(value).search(""):
+            yield _warn(where, "matches an empty line, so any output will do")
+        if kind == "exit_code" and not reported:
+            yield _warn(
+                where,
+                "the exit status may not be observable",
+                "write send_keys: {text: ..., report_exit: true}",
+                key=True,
+            )
+        if kind == "sentry" and value.get("type", "STATUS") not in EVENT_TYPES:
+            near = did_you_mean(value["type"], EVENT_TYPES)
+            if near:
+                yield _warn((*where, "type"), f"no event of ours has the type '{value['type'][:40]}'", near)
+
+
+_SENTRY = "have the agent print a SENTRY STATUS instead"
+
+
+def _decided(stage: Named) -> Iterator[Finding]:
+    kinds = {kind for _, _, kind, _ in stage_actions(stage)}
+    if not stage.body.get("success_when") and not _reports_exit(stage):
+        what = "no success_when: decided by a SENTRY STATUS (or an observed exit status); otherwise it times out"
+        yield _warn((*stage.where, "name"), what)
+    elif "external_check" in kinds and not any(kind == "external_status" for _, kind, _, _ in stage_conditions(stage)):
+        yield _warn(
+            (*stage.where, "name"),
+            "the check's success decides nothing here",
+            "add external_status: success to success_when",
+        )
+
+
+def _untrusted(stage: Named, agent: bool) -> Iterator[Finding]:
+    for _, where, kind, value in stage_actions(stage):
+        send = mapping(value)
+        if kind == "send_keys" and not agent and any(is_outside(name) for name in variables(send.get("text", ""))):
+            what = "text from outside is typed into a pane that may be a shell, which would run it"
+            yield _warn((*where, "text"), what, "add agent: to the pipeline's match")
+
+
+def _reports_exit(stage: Named) -> bool:
+    return any(
+        mapping(value).get("report_exit") is True for _, _, kind, value in stage_actions(stage) if kind == "send_keys"
+    )
+
+
+def _warn(where: tuple[str | int, ...], what: str, help: str = "", key: bool = False) -> Finding:
+    return Finding(where=where, what=what, help=help, key=key, warning=True)

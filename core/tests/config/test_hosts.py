@@ -1,0 +1,132 @@
+"""hosts.yaml: what a person may write, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tmux_sentry.config.hosts import Host, WatchConfig, load_hosts, read_hosts
+from tmux_sentry.contracts import AgentState
+from tmux_sentry.errors import InvalidConfig, Refused, UsageError
+from tmux_sentry.tmux.model import TmuxAddress
+
+DOCUMENTED = """\
+hosts:
+  - name: here
+    transport: local
+    tmux: {socket_name: default}          # or socket_path
+  - name: nas
+    transport: ssh
+    ssh: {hostname: 192.0.2.10, port: 22, user: dev, key_files: [~/.ssh/id_ed25519], known_hosts: ~/.ssh/known_hosts, proxy_jump: [bastion]}
+    tmux: {socket_name: default, command: tmux}
+    watch: {method: auto, sessions: ["^work"], notify: [waiting, limited, error]}
+"""  # noqa: E501 - verbatim
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "hosts.yaml"
+    path.touch(mode=0o600)
+    return path
+
+
+def test_the_documented_file_is_read(file: Path) -> None:
+    file.write_text(DOCUMENTED)
+    here, nas = load_hosts(file, file.parent)
+    assert here == Host(name="here")
+    assert (nas.name, nas.transport, nas.ssh["hostname"]) == ("nas", "ssh", "192.0.2.10")
+    assert nas.watch == WatchConfig(
+        sessions=("^work",), notify=(AgentState.WAITING, AgentState.LIMITED, AgentState.ERROR)
+    )
+
+
+def test_without_a_file_this_machine_is_meant(tmp_path: Path) -> None:
+    assert load_hosts(None, tmp_path, tmp_path) == (Host(name="here", tmux=TmuxAddress()),)
+
+
+def test_the_current_directory_comes_before_the_home_directory(tmp_path: Path) -> None:
+    here, home = tmp_path / "a", tmp_path / "b"
+    for folder, name in ((home, "far"), (here, "near")):
+        folder.mkdir()
+        assert [host.name for host in load_hosts(None, home, here)] != [name]
+        (folder / "hosts.yaml").write_text(f"hosts: [{{name: {name}}}]\n")
+        (folder / "hosts.yaml").chmod(0o600)
+        assert [host.name for host in load_hosts(None, home, here)] == [name]
+
+
+BAD = {
+    "no hosts": ("hosts: []\n", ["1:8: hosts: is empty"]),
+    "a slash in a name": (
+        "hosts: [{name: a/b}]\n",
+        ["1:16: hosts[0].name: 'a/b' is not a host name of letters, digits, dot, dash and _"],
+    ),
+    "two of one name": (
+        "hosts:\n  - name: a\n  - name: a\n",
+        ["3:11: hosts[1].name: a second host is named 'a' (first in line 2)"],
+    ),
+    "ssh without its settings": ("hosts: [{name: a, transport: ssh}]\n", ["1:9: hosts[0]: 'ssh' is missing"]),
+    "ssh settings of a local host": (
+        "hosts: [{name: a, ssh: {hostname: b}}]\n",
+        ["1:19: hosts[0].ssh: is only for hosts with transport: ssh"],
+    ),
+    "both kinds of socket": (
+        "hosts: [{name: a, tmux: {socket_name: x, socket_path: /y}}]\n",
+        ["1:25: hosts[0].tmux: has socket_name and socket_path; write one of them"],
+    ),
+    "a bad pattern": (
+        "hosts: [{name: a, watch: {sessions: ['(']}}]\n",
+        ["1:38: hosts[0].watch.sessions[0]: is not a regular expression: missing ): ("],
+    ),
+    "a secret of the wrong kind": (
+        "hosts: [{name: a, transport: ssh, ssh: {hostname: b, password: 123456}}]\n",
+        ["1:64: hosts[0].ssh.password: must be text, not this value"],
+    ),
+    "a list of nothing": ("hosts:\n  -\n", ["2:4: hosts[0]: must be a mapping, not nothing"]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD.values(), ids=BAD)
+def test_a_bad_file_is_refused_with_the_place(file: Path, text: str, expected: list[str]) -> None:
+    file.write_text(text)
+    with pytest.raises(InvalidConfig) as invalid:
+        read_hosts(file)
+    assert [str(one).removeprefix(f"{file}:") for one in invalid.value.diagnostics] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BAD["a secret of the wrong kind"][0],
+        "hosts: [{name: a, transport: ssh, ssh: {hostname: b, password: '123456', prot: 1}}]\n",
+        'hosts:\n  - password: "123456\n',
+        "hosts:\n  - password: &123456 *x\n",
+    ],
+)
+def test_a_secret_near_an_error_is_not_shown(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(InvalidConfig) as invalid:
+        read_hosts(file)
+    assert "123456" not in "\n".join(invalid.value.lines())
+
+
+def test_a_file_that_everybody_may_write_is_refused(file: Path) -> None:
+    file.write_text(DOCUMENTED)
+    file.chmod(0o646)
+    with pytest.raises(Refused, match="the hosts file"):
+        read_hosts(file)
+
+
+def test_a_file_that_others_can_read_warns_only_about_a_password(file: Path) -> None:
+    file.write_text(DOCUMENTED)
+    file.chmod(0o644)
+    assert read_hosts(file).warnings == ()
+    file.write_text(DOCUMENTED.replace("port: 22", "password: hunter22"))
+    (warning,) = read_hosts(file).warnings
+    assert warning.help == f"chmod 600 {file}"
+    assert "hunter22" not in "\n".join(warning.lines())
+
+
+def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_hosts(tmp_path / "no.yaml")
