@@ -1,7 +1,7 @@
 """The one sanitiser: text from a pane, host, provider or plugin passes it before it leaves.
 
-It removes what could act instead of being read: C0, DEL and C1 controls (terminal escapes,
-facts: reliability 4b), bidirectional overrides, zero-width and other invisible characters,
+It removes what could act instead of being read: C0, DEL and C1 controls (terminal escapes),
+bidirectional overrides, zero-width and other invisible characters,
 lone surrogates, and anything over a length.
 """
 

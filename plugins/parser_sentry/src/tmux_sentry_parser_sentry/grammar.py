@@ -1,0 +1,133 @@
+"""Where a SENTRY event stands in a line or on a screen, and its JSON.
+
+Agents indent, bullet, number, box and wrap what they print, and Markdown eats the `###`;
+a marker counts only after such decoration, never after a prompt or other text.
+The signed form `@@SENTRY <mac> <seq> {...}` is not printed text to be believed: no `{` follows
+its marker, so nothing here takes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tmux_sentry_parser_sentry import strictjson
+from tmux_sentry_parser_sentry.unwrap import Row, join
+
+WORD = "SENTRY"
+MAX_BYTES = 4096  # from the marker to the end of the JSON
+BORDERS = "│┃|║"
+BULLETS = "●•✦*-+⎿└├·"
+_MAX_INDENT = 200
+# One bullet (`+### SENTRY` is a diff, not a bullet: a space must follow), then a line or list number.
+_DECORATION = re.compile(rf"(?:[{re.escape(BULLETS)}](?=\s|$)[\s{BORDERS}]*)?(?:\d{{1,5}}[.)]?)?")
+# What cannot continue an event: a box's edge, "… +2 lines", "+ 1 line (^t to expand)".
+_NO_CONTINUATION = re.compile(r"[╭╮╰╯┌┐└┘─━…]|\+ ?\d+ (?:more )?lines?\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A marker at the start of a line: what stands before it, its own text, and what follows."""
+
+    prefix: str
+    marker: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A complete event: rows `first` to `last` (0-based) of what was searched."""
+
+    first: int
+    last: int
+    prefix: str
+    text: str  # from the marker to the end of the JSON, joined
+    body: str  # the JSON alone
+    value: dict[str, Any]
+    plain: bool  # an explicit marker, and all on one row
+
+
+def mark(line: str, *, bare: bool) -> Mark | None:
+    """The marker that `line` starts with; `bare` also takes `SENTRY {` without its `###`."""
+    at = line.find(WORD)
+    if at < 0 or at > _MAX_INDENT:
+        return None
+    body = line[at + len(WORD) :]
+    if body and not body[0].isspace():
+        return None
+    before = line[:at]
+    if before.endswith("@@"):
+        sign = "@@"
+    elif before.endswith("### "):
+        sign = "### "
+    elif bare:
+        sign = ""
+    else:
+        return None
+    prefix = before[: len(before) - len(sign)]
+    if prefix and not (prefix[-1].isspace() or prefix[-1] in BORDERS):
+        return None
+    if not _DECORATION.fullmatch(_inside(prefix)):
+        return None
+    return Mark(prefix=prefix, marker=sign + WORD, body=body)
+
+
+def find(rows: Sequence[str], *, capture: bool, start: int = 0) -> Iterator[Found]:
+    """Every complete event in `rows` from `start` on, in order; `capture` allows bare and wrapped ones."""
+    for index in range(start, len(rows)):
+        if WORD not in rows[index]:
+            continue
+        found = mark(rows[index], bare=capture)
+        event = _event(rows, index, found, capture) if found else None
+        if event:
+            yield event
+
+
+def _event(rows: Sequence[str], index: int, found: Mark, capture: bool) -> Found | None:
+    boxed = any(border in found.prefix for border in BORDERS)
+    first = _row(rows[index], len(rows[index]) - len(found.body), boxed)
+    joined = join(_continued(rows, index, first, boxed) if capture else (first,))
+    # A shell's or dialog's quotation goes on after the JSON: `... }'`.
+    if joined is None or joined.after.strip(f" {BORDERS}"):
+        return None
+    text = f"{found.marker} {joined.text.lstrip()}"
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        return None
+    value = strictjson.read(joined.text)
+    if value is None:
+        return None
+    return Found(
+        first=index,
+        last=index + joined.rows - 1,
+        prefix=found.prefix,
+        text=text,
+        body=joined.text.strip(),
+        value=value,
+        plain=bool(found.marker != WORD and joined.rows == 1),
+    )
+
+
+def _continued(rows: Sequence[str], index: int, first: Row, boxed: bool) -> Iterator[Row]:
+    """The event's first row and the rows below that may continue it."""
+    yield first
+    previous = first
+    for line in rows[index + 1 :]:
+        start = len(line) - len(line.lstrip(f" {BORDERS}" if boxed else None))
+        row = _row(line, start, boxed)
+        if not row.text or previous.text.endswith("…") or _NO_CONTINUATION.match(row.text):
+            return
+        if boxed and not any(border in line[:start] for border in BORDERS):
+            return
+        yield row
+        previous = row
+
+
+def _row(line: str, start: int, boxed: bool) -> Row:
+    text = line[start:].rstrip(f" {BORDERS}" if boxed else None)
+    return Row(text=text, end=start + len(text))
+
+
+def _inside(prefix: str) -> str:
+    return prefix.strip(f" \t\u00a0{BORDERS}")

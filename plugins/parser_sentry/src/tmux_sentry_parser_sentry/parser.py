@@ -1,0 +1,46 @@
+"""The parser: observation in, Signals out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tmux_sentry import Lines, Observation, PaneFacts, Screen, Signal
+from tmux_sentry_parser_sentry.events import NAME, to_signal
+from tmux_sentry_parser_sentry.grammar import WORD, find
+from tmux_sentry_parser_sentry.picture import Echoes, quoted
+
+__all__ = ["NAME", "SentryParser"]
+
+
+class SentryParser:
+    """Reads `### SENTRY {...}` and `@@SENTRY {...}`, and on Screens also what Markdown and wrapping leave of them.
+
+    Stateless; it finds what stands there, and whether an event is news is for the engine to know.
+    """
+
+    def parse(self, observation: Observation, pane: PaneFacts) -> list[Signal]:
+        """The events in one Observation, oldest first; [] for anything that is not one."""
+        if not isinstance(observation, (Lines, Screen)) or not any(WORD in line for line in observation.lines):
+            return []
+        return list(_signals(observation, pane))
+
+
+def _signals(observation: Lines | Screen, pane: PaneFacts) -> Iterator[Signal]:
+    capture = isinstance(observation, Screen)
+    before = () if isinstance(observation, Screen) else observation.before
+    rows = (*before, *observation.lines)
+    agent_screen = capture and bool(pane.agent)
+    echoes = Echoes(pane.typed)
+    for found in find(rows, capture=capture, start=len(before)):
+        # A shell's screen may start with output after `clear`; an agent's starts where its transcript scrolled off.
+        if echoes.shows(rows, found, scrolled=agent_screen) or quoted(rows, found, agent_screen=agent_screen):
+            continue
+        signal = to_signal(
+            found.value,
+            evidence=found.text,
+            at=observation.at,
+            live=not capture,
+            confidence=1.0 if found.plain else 0.9,
+        )
+        if signal:
+            yield signal

@@ -1,0 +1,60 @@
+"""JSON as strict as hostile text needs: what this accepts can be stored, compared and shown."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_INT64 = 2**63
+
+
+def read(text: str) -> dict[str, Any] | None:
+    """The object in `text`, or None.
+
+    Refused: duplicate keys, NaN and Infinity, numbers outside 64-bit integers and finite floats,
+    raw control characters, lone surrogates (also escaped ones). The caller bounds length and depth.
+    """
+    if _CONTROL.search(text):
+        return None
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_int=_integer, parse_float=_finite, parse_constant=_refuse
+        )
+        # An escaped lone surrogate passes json.loads and then crashes the first thing that encodes it.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def canonical(value: dict[str, Any]) -> str:
+    """`value` as the one text that stands for it: sorted keys, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("duplicate key")
+    return value
+
+
+def _integer(digits: str) -> int:
+    # Length first: turning thousands of digits into an int is slow, and an error in itself in new Pythons.
+    if len(digits) > 20 or not -_INT64 <= (number := int(digits)) < _INT64:
+        raise ValueError("integer out of range")
+    return number
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("number out of range")
+    return number
+
+
+def _refuse(word: str) -> float:
+    raise ValueError(word)
