@@ -6,16 +6,27 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
-from tmux_sentry.approvals.broker import Broker
+from tmux_sentry.approvals.clerk import Clerk
+from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import AgentState, PaneIdentity, Screen
 from tmux_sentry.engine.checking import Checks
 from tmux_sentry.engine.conductor import Step
-from tmux_sentry.engine.events import AboutToSend, Ask, CloseAsk, Event, Notify, Send, SendHeld, StartCheck, StopCheck, StopSend
+from tmux_sentry.engine.events import (
+    AboutToSend,
+    Ask,
+    CloseAsk,
+    Event,
+    Notify,
+    Send,
+    SendHeld,
+    StartCheck,
+    StopCheck,
+    StopSend,
+)
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.sending import Job, Ports, carry_out
-from tmux_sentry.clock import Clock
 from tmux_sentry.notify.outbox import Outbox
 from tmux_sentry.state.store import Store
 from tmux_sentry.tmux.model import Capture
@@ -40,7 +51,7 @@ class Effects:
         panes: Panes,
         perception: Perception,
         checks: Checks,
-        broker: Broker,
+        clerk: Clerk,
         outbox: Outbox,
         give: Give,
         take_over: bool,
@@ -53,7 +64,7 @@ class Effects:
         self._panes = panes
         self._perception = perception
         self._checks = checks
-        self._broker = broker
+        self._clerk = clerk
         self._outbox = outbox
         self._give = give
         self._take_over = take_over
@@ -118,17 +129,10 @@ class Effects:
         )
 
     def show(self, approval_id: str) -> None:
-        """Put a question before people, and note where."""
+        """Put a question before people."""
         stored = self._store.approval(approval_id)
-        if stored is None:
-            return
-        where, complaints = self._broker.open(stored.request)
-        with self._store.transaction() as tx:
-            tx.show_approval(approval_id, where)
-        for backend, place in where.items():
-            log.info("approval %s: %s: %s", approval_id, backend, place)
-        for complaint in complaints:
-            log.warning("approval %s: %s: %s", approval_id, complaint.where, complaint.why)
+        if stored is not None:
+            self._clerk.show(stored.request)
 
     def stop(self) -> None:
         """Stop every send that has typed nothing yet, and every check."""
@@ -154,7 +158,7 @@ class Effects:
     def _close(self, effect: CloseAsk) -> None:
         stored = self._store.approval(effect.approval_id)
         if stored is not None:
-            self._broker.close(stored.request, effect.outcome)
+            self._clerk.close(stored.request, effect.outcome)
 
     def _with_digests(self, pane: PaneIdentity, event: AboutToSend, capture: Capture) -> AboutToSend:
         screen = Screen(pane=pane, at=self._clock.now(), lines=capture.lines, cursor=capture.cursor)

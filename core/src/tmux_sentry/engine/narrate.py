@@ -11,10 +11,6 @@ from tmux_sentry.security.sanitize import clean, visible
 
 log = logging.getLogger("tmux_sentry.run")
 
-#: Between pipeline and stage, stage and what happened to it.
-_ARROW = " > "
-
-
 def narrate(step: Step) -> None:
     """Log what a committed step did."""
     before, run = step.before, step.run
@@ -44,6 +40,6 @@ def narrate(step: Step) -> None:
 
 def tell(run: Run, text: str, *values: object, level: int = logging.INFO) -> None:
     """One line about a Run, with its pipeline and pane in front."""
-    head = f"{run.pipeline.name} [{run.pane.host} {run.pane_name} {run.pane.pane_id}]"
+    head = f"{run.pipeline.name} ({run.pane.host} {run.pane_name} {run.pane.pane_id})"
     words = tuple(clean(value, 400) if isinstance(value, str) else value for value in values)
-    log.log(level, "%s" + _ARROW + text, clean(head, 120), *words)
+    log.log(level, "%s: " + text, clean(head, 120), *words)

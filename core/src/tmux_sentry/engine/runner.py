@@ -9,19 +9,32 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tmux_sentry.approvals.broker import Broker
+from tmux_sentry.approvals.clerk import Clerk
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import Checker, Decision, Lines, Notifier, Observation, Osc, PaneClosed, PaneFacts, Parser
-from tmux_sentry.contracts import Screen, Signal, SignalKind
+from tmux_sentry.contracts import (
+    Checker,
+    Decision,
+    Lines,
+    Notifier,
+    Observation,
+    Osc,
+    PaneClosed,
+    PaneFacts,
+    Parser,
+    Screen,
+    Signal,
+    SignalKind,
+)
 from tmux_sentry.engine import resume
+from tmux_sentry.engine.by_hand import send_by_hand
 from tmux_sentry.engine.checking import Checks
 from tmux_sentry.engine.conductor import Conductor, Step
-from tmux_sentry.engine.by_hand import send_by_hand
 from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.effects import Effects
 from tmux_sentry.engine.events import (
@@ -37,7 +50,7 @@ from tmux_sentry.engine.events import (
     StateSeen,
     Unreachable,
 )
-from tmux_sentry.engine.narrate import narrate, tell
+from tmux_sentry.engine.narrate import narrate
 from tmux_sentry.engine.panes import BELIEVED, Panes
 from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.run import Run
@@ -55,7 +68,7 @@ from tmux_sentry.watch.watcher import Watcher
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 10.0  # seconds between notes of "still here" in the database
-TICK = 0.25  # the longest the loop sleeps, and how often answers to approvals are looked for
+TICK = 0.25  # the longest the loop sleeps
 
 T = TypeVar("T")
 
@@ -97,6 +110,9 @@ class Runner:
         self.perception = Perception(parts.parsers, self._on_signals)
         self.outbox = Outbox(parts.store, parts.notifiers, parts.clock)
         self.checks = Checks(parts.checkers, lambda run_id, event: self._give(run_id, event, False))
+        self.clerk = Clerk(
+            parts.broker, shown=self._shown, decided=lambda decision: self._inbox.put(lambda: self._decide(decision))
+        )
         self.effects = Effects(
             watchers=self.watchers,
             prompts=parts.prompts,
@@ -105,7 +121,7 @@ class Runner:
             panes=self.panes,
             perception=self.perception,
             checks=self.checks,
-            broker=parts.broker,
+            clerk=self.clerk,
             outbox=self.outbox,
             give=self._give,
             take_over=parts.take_over,
@@ -117,6 +133,11 @@ class Runner:
         self.desk = Desk(parts.store, parts.clock, self.conductor, self.starter, self.panes, parts.env)
 
     # -------------------------------------------------------------------- from outside
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self._parts.store
 
     @property
     def succeeded(self) -> bool:
@@ -190,7 +211,7 @@ class Runner:
         for stored in self._parts.store.pending_approvals() if not self._parts.dry_run else []:
             self.effects.show(stored.request.id)
         self.outbox.start()
-        threading.Thread(target=self._poll_answers, name="approvals", daemon=True).start()
+        self.clerk.start()
         for watcher in self.watchers.values():
             watcher.start()
 
@@ -199,6 +220,7 @@ class Runner:
         self.effects.stop()
         for watcher in self.watchers.values():
             watcher.stop()
+        self.clerk.stop()
         self.perception.close()
         self.table.write()
         self._parts.store.heartbeat()
@@ -320,13 +342,9 @@ class Runner:
         elif not run.open:
             self._typed.pop(run.pane.key, None)
 
-    def _poll_answers(self) -> None:
-        while not self._stopping.wait(TICK):
-            for answer in self._parts.broker.poll():
-                if isinstance(answer, Decision):
-                    self._inbox.put(lambda answer=answer: self._decide(answer))  # type: ignore[misc]
-                else:
-                    log.warning("approvals: %s: %s", clean(answer.where), clean(answer.why))
+    def _shown(self, approval_id: str, places: Mapping[str, str]) -> None:
+        with self._parts.store.transaction() as tx:
+            tx.show_approval(approval_id, places)
 
     def _decide(self, decision: Decision) -> None:
         try:

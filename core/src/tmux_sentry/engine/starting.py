@@ -10,9 +10,9 @@ from dataclasses import replace
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import PaneIdentity, Signal, SignalKind
 from tmux_sentry.engine.conductor import Conductor
+from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
 from tmux_sentry.engine.panes import KnownPane, Panes
-from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.run import Run
 from tmux_sentry.errors import UsageError
 from tmux_sentry.policy.model import Pipeline, Policy

@@ -1,0 +1,39 @@
+# Two verbs for a newcomer: `make demo` and `make test`. Each sets up what it needs by itself.
+PY = .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench dist constraints clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: ## watch tmux-sentry work, with nothing configured; leaves nothing behind
+	@scripts/setup demo
+	@.venv/bin/tmux-sentry demo $(ARGS)
+
+test: ## run all tests (ARGS="tests/test_parser.py -v" runs some)
+	@scripts/setup test
+	$(PY) -m pytest $(ARGS)
+
+check: ## lint and type-check
+	@scripts/setup test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: ## measure (see benchmarks/)
+	@scripts/setup test
+	@for b in benchmarks/bench_*.py; do [ -e "$$b" ] || continue; echo "$$b"; $(PY) "$$b" || exit 1; done
+
+dist: ## build the sdist and the wheel of every member into dist/
+	@scripts/setup test
+	rm -rf dist
+	@for m in . core plugins/*; do $(PY) -m build --no-isolation --outdir dist "$$m" || exit 1; done
+
+constraints: ## pin the newest versions that work on every supported Python
+	@scripts/setup test
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate --no-header \
+	  --no-emit-index-url --output-file constraints.txt core/pyproject.toml requirements-dev.txt
+
+clean: ## remove everything that setting up, building and testing made
+	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache uv.lock
+	find core plugins tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

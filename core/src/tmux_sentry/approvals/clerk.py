@@ -1,0 +1,77 @@
+"""The one thread that talks to the approval backends: shows requests, closes them, brings the answers."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+from tmux_sentry.approvals.broker import Broker
+from tmux_sentry.contracts import ApprovalRequest, Complaint, Decision
+from tmux_sentry.security.sanitize import clean
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks for answers.
+LOOK = 0.25
+
+
+class Clerk:
+    """`show` and `close` return at once; `shown` and `decided` are called on the clerk's thread."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        shown: Callable[[str, Mapping[str, str]], None],
+        decided: Callable[[Decision], None],
+    ) -> None:
+        self._broker = broker
+        self._shown = shown
+        self._decided = decided
+        self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="approvals", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def show(self, request: ApprovalRequest) -> None:
+        """Put a question before people."""
+        self._errands.put(lambda: self._show(request))
+
+    def close(self, request: ApprovalRequest, outcome: str) -> None:
+        """The question is settled."""
+        self._errands.put(lambda: self._tell(self._broker.close(request, outcome)))
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """Do what was asked so far, then end."""
+        self._errands.put(None)
+        self._thread.join(timeout)
+        self._broker.stop()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                errand = self._errands.get(timeout=LOOK)
+            except queue.Empty:
+                self._tell(self._broker.poll())
+                continue
+            if errand is None:
+                return
+            errand()
+
+    def _show(self, request: ApprovalRequest) -> None:
+        shown = self._broker.open(request)
+        self._shown(request.id, shown.places)
+        for backend, place in shown.places.items():
+            log.info("approval %s: %s: %s", request.id, backend, clean(place, 300))
+        self._tell(shown.complaints)
+
+    def _tell(self, items: Iterable[Decision | Complaint]) -> None:
+        for item in items:
+            if isinstance(item, Decision):
+                self._decided(item)
+            else:
+                log.warning("approvals: %s: %s", clean(item.where, 300), clean(item.why, 300))

@@ -1,0 +1,65 @@
+"""`tmux-sentry approvals`: what waits for a person's decision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tmux_sentry.cli import output
+from tmux_sentry.cli.options import json_option
+from tmux_sentry.cli.session import begin, env_file_option, reading_store
+
+if TYPE_CHECKING:
+    from tmux_sentry.state.records import StoredApproval
+
+_COLUMNS = ("id", "pipeline", "stage", "host", "pane", "will type", "expires", "answer in")
+
+
+@click.command("approvals")
+@env_file_option
+@json_option
+def command(env_file: Path | None, as_json: bool) -> None:
+    """List what waits for a person's decision."""
+    from tmux_sentry.security.sanitize import visible
+
+    session = begin(env_file)
+    with reading_store(session) as store:
+        rows = [_row(stored) for stored in store.pending_approvals()] if store else []
+    if as_json:
+        output.emit_json(rows)
+        return
+    if not rows:
+        output.say("nothing waits for an approval")
+        return
+    output.table(
+        _COLUMNS,
+        [
+            (r["id"], r["pipeline"], r["stage"], r["host"], r["pane_id"], " | ".join(visible(k) for k in r["keys"]),
+             r["expires_at"], r["file"])
+            for r in rows
+        ],
+    )  # fmt: skip
+    output.say("decide with: tmux-sentry approve ID   or   tmux-sentry reject ID --comment WHY")
+
+
+def _row(stored: StoredApproval) -> dict[str, Any]:
+    from tmux_sentry.state.times import iso
+
+    request = stored.request
+    return {
+        "id": request.id,
+        "pipeline": request.pipeline,
+        "stage": request.stage,
+        "attempt": request.attempt,
+        "run": request.run_id,
+        "host": request.pane.host,
+        "pane_id": request.pane.pane_id,
+        "pane": request.pane_name,
+        "keys": list(request.keys),
+        "digest": request.digest,
+        "created_at": iso(request.created_at),
+        "expires_at": iso(request.expires_at),
+        "file": stored.shown.get("file"),
+    }

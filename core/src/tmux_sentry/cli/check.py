@@ -1,0 +1,177 @@
+"""`tmux-sentry check`: everything that is wrong with policies and hosts, before anything runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tmux_sentry.cli import app, output
+from tmux_sentry.cli.options import json_option
+from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, SentryError, Unreachable
+
+if TYPE_CHECKING:
+    from tmux_sentry.config.hosts import Host, HostsFile
+    from tmux_sentry.policy.load import LoadResult
+    from tmux_sentry.policy.model import Policy
+    from tmux_sentry.registry import Registry
+    from tmux_sentry.tmux.model import PaneInfo
+
+_PANE_COLUMNS = ("pipeline", "host", "pane_id", "pane", "note")
+
+
+@click.command("check", short_help="Validate policies and hosts files.")
+@click.option(
+    "--policy",
+    "policies",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="A file or a directory of *.yaml; repeatable.",
+)
+@click.option(
+    "--hosts", type=click.Path(path_type=Path), help="Also check this file and list the panes each pipeline would take."
+)
+@click.option("--env-file", type=click.Path(path_type=Path), help="Variables, as `run` takes them.")
+@json_option
+def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | None, as_json: bool) -> int:
+    """Validate policies: every error at once, with its line and column. Exit code 2 when there are any."""
+    from tmux_sentry.config.settings import load_settings
+    from tmux_sentry.policy.load import load_policies
+    from tmux_sentry.security.redact import Redactor
+
+    current = app.current()
+    registry = current.registry()
+    settings = load_settings(os.environ, env_file, registry.settings)
+    current.redact = Redactor(settings.secrets)
+    result = load_policies(policies, registry, {**settings.values, **os.environ}, installed(registry))
+    hosts_file, diagnostics = _hosts(hosts, result.diagnostics)
+    failed = any(not diagnostic.warning for diagnostic in diagnostics)
+    panes = [] if failed or hosts_file is None else live_panes(result.require(), hosts_file.hosts)
+    if as_json:
+        output.emit_json(_as_json(result, diagnostics, settings.warnings, panes, failed))
+    else:
+        for warning in settings.warnings if env_file else ():
+            output.warn(warning)
+        _print(diagnostics)
+        if not failed:
+            _print_summary(result.require(), hosts_file, panes)
+    return EXIT_USAGE if failed else EXIT_OK
+
+
+def installed(registry: Registry) -> set[str]:
+    """The folders and distributions of the usable plugins."""
+    usable = [plugin for plugin in registry.plugins if plugin.state.value == "ok"]
+    return {plugin.name for plugin in usable} | {plugin.distribution for plugin in usable}
+
+
+def live_panes(policy: Policy, hosts: Iterable[Host]) -> list[Mapping[str, str]]:
+    """The live panes that each pipeline would take: rows of `pipeline`, `host`, `pane_id`, `pane` and `note`.
+
+    A host that cannot be reached is said on stderr and leaves the rest alone.
+    """
+    from tmux_sentry.engine.matching import MEANING, preview
+
+    panes: list[PaneInfo] = []
+    for host in hosts:
+        try:
+            panes += _inventory(host)
+        except SentryError as error:
+            output.warn(error.what)
+    return [
+        {
+            "pipeline": candidate.pipeline,
+            "host": candidate.pane.identity.host,
+            "pane_id": candidate.pane.identity.pane_id,
+            "pane": candidate.pane.name,
+            "note": MEANING[candidate.verdict],
+        }
+        for candidate in preview(policy.pipelines, panes)
+    ]
+
+
+def _inventory(host: Host) -> list[PaneInfo]:
+    """The panes of one host that its `watch.sessions` lets through."""
+    from tmux_sentry.config.regex import compile_regex
+    from tmux_sentry.tmux.client import CommandClient
+    from tmux_sentry.tmux.inventory import list_panes
+    from tmux_sentry.transport.local import LocalTransport
+
+    if host.transport != "local":
+        raise Unreachable(f"{host.name}: transport {host.transport} is not available yet")
+    transport = LocalTransport(host.name)
+    client = CommandClient(transport, host.tmux)
+    try:
+        client.start()
+        wanted = [compile_regex(pattern) for pattern in host.watch.sessions]
+        panes = list_panes(client).panes
+        return [pane for pane in panes if not wanted or any(one.search(pane.session_name) for one in wanted)]
+    finally:
+        client.close()
+        transport.close()
+
+
+def _hosts(path: Path | None, found: Iterable[Diagnostic]) -> tuple[HostsFile | None, list[Diagnostic]]:
+    from tmux_sentry.config.hosts import read_hosts
+
+    if path is None:
+        return None, list(found)
+    try:
+        hosts = read_hosts(path)
+    except InvalidConfig as invalid:
+        return None, [*found, *invalid.diagnostics]
+    return hosts, [*found, *hosts.warnings]
+
+
+def _print(diagnostics: Iterable[Diagnostic]) -> None:
+    """On stderr, as editors and people read it."""
+    errors = InvalidConfig(list(diagnostics))
+    if errors.diagnostics:
+        lines = errors.lines()
+        only_warnings = all(diagnostic.warning for diagnostic in errors.diagnostics)
+        output.fail(lines[:-1] if only_warnings else lines, errors.what, redact=app.current().redact)
+
+
+def _print_summary(policy: Policy, hosts: HostsFile | None, panes: list[Mapping[str, str]]) -> None:
+    stages = sum(len(pipeline.stages) for pipeline in policy.pipelines)
+    output.say(f"ok: {_count(len(policy.pipelines), 'pipeline')}, {_count(stages, 'stage')}")
+    if hosts is not None:
+        output.say("the pipelines would take:" if panes else "no live pane matches a pipeline")
+        if panes:
+            output.table(_PANE_COLUMNS, [[pane.get(column, "") for column in _PANE_COLUMNS] for pane in panes])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _as_json(
+    result: LoadResult,
+    found: Iterable[Diagnostic],
+    warnings: Iterable[str],
+    panes: Iterable[Mapping[str, str]],
+    failed: bool,
+) -> dict[str, Any]:
+    pipelines = result.policy.pipelines if result.policy else ()
+    return {
+        "ok": not failed,
+        "pipelines": len(pipelines),
+        "stages": sum(len(pipeline.stages) for pipeline in pipelines),
+        "diagnostics": [
+            {
+                "severity": "warning" if one.warning else "error",
+                "file": one.file,
+                "line": one.line,
+                "column": one.column,
+                "where": one.where,
+                "what": one.what,
+                "help": one.help,
+            }
+            for one in found
+        ],
+        "warnings": list(warnings),
+        "panes": [dict(pane) for pane in panes],
+    }

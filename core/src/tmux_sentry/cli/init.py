@@ -1,0 +1,95 @@
+"""`tmux-sentry init`: example files to start from, and the home directory."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from tmux_sentry.cli import output
+from tmux_sentry.cli.session import begin
+
+_UNIT = """\
+# A user unit: cp tmux-sentry.service ~/.config/systemd/user/ && systemctl --user enable --now tmux-sentry
+[Unit]
+Description=tmux-sentry: watch AI coding agents in tmux
+After=network-online.target
+
+[Service]
+WorkingDirectory={directory}
+ExecStart={program} run --policy policies/default.yaml --env-file .env
+Restart=always
+RestartSec=5
+UMask=0077
+
+[Install]
+WantedBy=default.target
+"""
+
+
+@click.command("init")
+@click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
+def command(directory: Path) -> None:
+    """Write example files into DIRECTORY and make ~/.tmux_sentry. A file that is there stays as it is."""
+    from tmux_sentry.state.files import private_directory
+
+    session = begin(None)
+    files = {
+        "configs/hosts.example.yaml": (_example("configs/hosts.example.yaml"), 0o600),
+        "policies/default.yaml": (_example("policies/default.yaml"), 0o644),
+        ".env.example": (_env_example(), 0o600),
+        "tmux-sentry.service": (_UNIT.format(directory=directory.resolve(), program=_program()), 0o644),
+    }
+    for name, (text, mode) in files.items():
+        path = directory / name
+        output.say(f"{'wrote' if _write(path, text, mode) else 'kept '}  {path}")
+    home = session.settings.home
+    private_directory(home)
+    for name in ("approvals", "backups", "recordings"):
+        private_directory(home / name)
+    made = _write(home / "master.key", _key(), 0o600)
+    output.say(f"{'made ' if made else 'kept '}  {home} (0700), with its key")
+    output.say("next: edit policies/default.yaml, then: tmux-sentry check --policy policies/default.yaml")
+
+
+def _write(path: Path, text: str, mode: int) -> bool:
+    """Write a new file; False when there is one, which is left alone."""
+    import os
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return True
+
+
+def _example(name: str) -> str:
+    from importlib.resources import files
+
+    return (files("tmux_sentry") / "examples" / name).read_text(encoding="utf-8")
+
+
+def _env_example() -> str:
+    from tmux_sentry.config.settings import core_settings
+
+    lines = ["# Copy to .env, chmod 600, fill in what you use. The environment wins over this file."]
+    for setting in core_settings():
+        lines += ["", f"# {setting.description}", f"#{setting.name}="]
+    return "\n".join(lines) + "\n"
+
+
+def _key() -> str:
+    """32 random bytes, base64url: the key of encrypted values."""
+    import base64
+    import secrets
+
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n"
+
+
+def _program() -> str:
+    return shutil.which("tmux-sentry") or str(Path(sys.executable).with_name("tmux-sentry"))

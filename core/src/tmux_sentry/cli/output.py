@@ -1,0 +1,121 @@
+"""The one way out of the command line: what is printed or logged passes the sanitiser and the redactor here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from tmux_sentry.cli.app import App, current
+from tmux_sentry.security.redact import Redactor
+from tmux_sentry.security.sanitize import clean, clean_block
+
+_LONGEST_TRACEBACK = 100_000
+_GAP = "  "
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, redact: Redactor | None = None) -> None:
+    """Print rows of cells under `columns`: drawn by rich on a terminal, otherwise plain aligned text."""
+    redact = redact or current().redact
+    cells = [[clean(redact("" if cell is None else str(cell))) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _rich_table(columns, cells)
+    else:
+        _plain_table(columns, cells)
+
+
+def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))  # Text: "[red]" in a cell is text, not markup
+    # Rendered first and printed by click: on a broken pipe rich itself would end the process.
+    console = Console()
+    with console.capture() as capture:
+        console.print(drawn)
+    click.echo(capture.get(), nl=False)
+
+
+def _plain_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    lines = [[column.upper() for column in columns], *cells]
+    widths = [max(_width(cell) for cell in column) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
+        click.echo(_GAP.join(padded).rstrip())
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: two for each wide (CJK) character."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else not unicodedata.combining(char) for char in text)
+
+
+def emit_json(data: Any, *, redact: Redactor | None = None) -> None:
+    """Print `data` as one JSON document. Strings stay exact but for secrets: JSON escapes every control character."""
+    click.echo(json.dumps(_redacted(data, redact or current().redact), indent=2))
+
+
+def _redacted(data: Any, redact: Redactor) -> Any:
+    if isinstance(data, str):
+        return redact(data)
+    if isinstance(data, Mapping):
+        return {_redacted(key, redact): _redacted(value, redact) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_redacted(item, redact) for item in data]
+    return data
+
+
+def say(text: str, *, redact: Redactor | None = None) -> None:
+    """Print `text`, which may have several lines, on stdout."""
+    click.echo(clean_block((redact or current().redact)(text)))
+
+
+def warn(text: str, *, redact: Redactor | None = None) -> None:
+    """Print one line on stderr that the user should know about but that stops nothing."""
+    click.echo(f"tmux-sentry: warning: {clean((redact or current().redact)(text))}", err=True)
+
+
+def fail(lines: Sequence[str], what: str, *, redact: Redactor) -> None:
+    """Print the lines of an error on stderr, the one that is `what` marked as ours.
+
+    The others stay unmarked: editors find `file:line:column` only at the start of a line.
+    """
+    for line in lines:
+        mark = "tmux-sentry: " if line == what else ""
+        click.echo(mark + clean(redact(line), 2000), err=True)
+
+
+def log_to_stderr(level: str, app: App) -> None:
+    """Log what `tmux_sentry` and its plugins say from `level` on, on stderr; calling it again changes the level."""
+    logger = logging.getLogger("tmux_sentry")
+    logger.setLevel(level)
+    for handler in [handler for handler in logger.handlers if isinstance(handler.formatter, _CleanFormatter)]:
+        logger.removeHandler(handler)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_CleanFormatter(app))
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+class _CleanFormatter(logging.Formatter):
+    """One line an event: time, then what happened; a level where it is not INFO, and at DEBUG who says it."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(datefmt="%H:%M:%S" if sys.stderr.isatty() else "%Y-%m-%d %H:%M:%S")
+        self._app = app
+
+    def format(self, record: logging.LogRecord) -> str:
+        debug = logging.getLogger("tmux_sentry").isEnabledFor(logging.DEBUG)
+        level = "" if record.levelno == logging.INFO and not debug else f"{record.levelname} "
+        name = f"{record.name}: " if debug else ""
+        # Set for each record: a level can be changed while the process runs.
+        self._style = logging.PercentStyle(f"%(asctime)s {level}{name}%(message)s")
+        return clean_block(self._app.redact(super().format(record)), _LONGEST_TRACEBACK)

@@ -1,0 +1,65 @@
+"""`tmux-sentry pause` and `unpause`: stop all sending at once, everywhere or in one pane.
+
+The hold is an option of the tmux server itself (`@sentry_hold`), so it holds whoever runs, and whatever dies.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tmux_sentry.cli import output
+from tmux_sentry.cli.session import begin, env_file_option, hosts_option, read_hosts, transport_of
+from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, Unreachable, UsageError
+
+
+@click.command("pause")
+@click.argument("pane", required=False)
+@click.option("--host", help="Only this host.")
+@hosts_option
+@env_file_option
+def pause(pane: str | None, host: str | None, hosts_file: Path | None, env_file: Path | None) -> int:
+    """Stop all sending, everywhere or in PANE (%3, or session:window.index)."""
+    return _hold(pane, host, hosts_file, env_file, on=True)
+
+
+@click.command("unpause")
+@click.argument("pane", required=False)
+@click.option("--host", help="Only this host.")
+@hosts_option
+@env_file_option
+def unpause(pane: str | None, host: str | None, hosts_file: Path | None, env_file: Path | None) -> int:
+    """Allow sending again, everywhere or in PANE."""
+    return _hold(pane, host, hosts_file, env_file, on=False)
+
+
+def _hold(pane: str | None, host: str | None, hosts_file: Path | None, env_file: Path | None, *, on: bool) -> int:
+    from tmux_sentry.tmux.client import CommandClient
+    from tmux_sentry.tmux.hold import set_hold
+    from tmux_sentry.tmux.inventory import list_panes
+
+    code, done, word = EXIT_OK, 0, "paused" if on else "unpaused"
+    for one in read_hosts(begin(env_file), hosts_file):
+        if host not in (None, one.name):
+            continue
+        client = CommandClient(transport_of(one), one.tmux)
+        try:
+            client.start()
+            if pane is None:
+                set_hold(client, None, on)
+                output.say(f"{one.name}: all panes {word}")
+                done += 1
+            for info in list_panes(client).panes if pane is not None else ():
+                if pane in (info.identity.pane_id, info.name):
+                    set_hold(client, info.identity.pane_id, on)
+                    output.say(f"{one.name} {info.name} {info.identity.pane_id}: {word}")
+                    done += 1
+        except Unreachable as error:
+            output.warn("; ".join(error.lines()))
+            code = EXIT_UNREACHABLE
+        finally:
+            client.close()
+    if not done and code == EXIT_OK:
+        raise UsageError(f"no such {'pane' if pane else 'host'}: {pane or host}", "", "see: tmux-sentry status")
+    return code

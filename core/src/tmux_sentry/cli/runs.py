@@ -1,0 +1,172 @@
+"""`tmux-sentry runs` and `tmux-sentry stage`: Runs by hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tmux_sentry.cli import output
+from tmux_sentry.cli.options import json_option
+from tmux_sentry.cli.session import (
+    Session,
+    begin,
+    change,
+    env_file_option,
+    hosts_option,
+    offline_desk,
+    person,
+    policy_option,
+    read_hosts,
+    read_policy,
+    reading_store,
+    transport_of,
+)
+from tmux_sentry.errors import UsageError
+
+_COLUMNS = ("id", "pipeline", "host", "pane_id", "pane_name", "status", "stage", "held", "started_at")
+
+
+@click.group("runs")
+def runs() -> None:
+    """List, start, retry, cancel and resume runs."""
+
+
+@runs.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many rows.")
+@env_file_option
+@json_option
+def list_(everything: bool, limit: int, env_file: Path | None, as_json: bool) -> None:
+    """List the open runs, newest first."""
+    session = begin(env_file)
+    with reading_store(session) as store:
+        rows = [asdict(row) for row in store.runs(limit, open_only=not everything)] if store else []
+    if as_json:
+        output.emit_json(rows)
+    elif not rows:
+        output.say("no run" if everything else "no open run; --all lists those that have ended")
+    else:
+        output.table(_COLUMNS, [[row[column] for column in _COLUMNS] for row in rows])
+
+
+@runs.command("start")
+@click.argument("pipeline")
+@click.argument("pane")
+@click.option("--host", help="Where the pane is, if several hosts have one of that name.")
+@policy_option
+@hosts_option
+@env_file_option
+def start(
+    pipeline: str, pane: str, host: str | None, policies: tuple[Path, ...], hosts_file: Path | None, env_file: Path | None
+) -> None:
+    """Start PIPELINE on PANE (%3, or session:window.index), also where it ran before.
+
+    Without a running instance, name the --policy; the next `run` then carries it on.
+    """
+    session = begin(env_file)
+    args = {"pipeline": pipeline, "pane": pane, "host": host}
+
+    def offline() -> Any:
+        if not policies:
+            raise UsageError("no instance is running", "without one the policy is not known", "add --policy FILE")
+        with offline_desk(session, read_policy(session, policies)) as desk:
+            for info in _inventory(session, hosts_file):
+                desk.panes.see(info)
+            return desk.start(pipeline, pane, host)
+
+    _say(change(session, "start", args, offline))
+
+
+@runs.command("retry")
+@click.argument("run")
+@click.argument("stage", required=False)
+@env_file_option
+def retry(run: str, stage: str | None, env_file: Path | None) -> None:
+    """Try a stage again: STAGE, or the first that did not succeed."""
+    _order(begin(env_file), run, "retry", stage)
+
+
+@runs.command("cancel")
+@click.argument("run")
+@env_file_option
+def cancel(run: str, env_file: Path | None) -> None:
+    """End a run. Nothing is typed; what runs in the pane is left alone."""
+    _order(begin(env_file), run, "cancel")
+
+
+@runs.command("resume")
+@click.argument("run", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every held run.")
+@click.option("--send", "verb", flag_value="send", help="Type what was held, after all.")
+@click.option("--skip", "verb", flag_value="skip", help="Take it as typed and go on.")
+@click.option("--abort", "verb", flag_value="abort", help="Fail the stage.")
+@env_file_option
+def resume(run: str | None, everything: bool, verb: str | None, env_file: Path | None) -> None:
+    """Decide what becomes of a held run."""
+    if (run is None) is not everything:
+        raise click.UsageError("name one RUN, or say --all")
+    if verb is None:
+        raise click.UsageError("say what becomes of it: --send, --skip or --abort")
+    session = begin(env_file)
+    if run is not None:
+        _order(session, run, verb)
+        return
+    args = {"verb": verb, "by": person()}
+
+    def offline() -> Any:
+        with offline_desk(session) as desk:
+            return desk.resume_all(**args)
+
+    resumed = change(session, "resume_all", args, offline)
+    for one in resumed:
+        _say(one)
+    if not resumed:
+        output.say("no run is held")
+
+
+@click.group("stage")
+def stage() -> None:
+    """Start a stage by hand."""
+
+
+@stage.command("start")
+@click.argument("run")
+@click.argument("name", metavar="STAGE")
+@env_file_option
+def stage_start(run: str, name: str, env_file: Path | None) -> None:
+    """Make STAGE of RUN ready, whatever its triggers say."""
+    _order(begin(env_file), run, "start", name)
+
+
+def _order(session: Session, run: str, verb: str, stage: str | None = None) -> None:
+    args = {"run": run, "verb": verb, "by": person(), "stage": stage}
+
+    def offline() -> Any:
+        with offline_desk(session) as desk:
+            return desk.order(**args)  # type: ignore[arg-type]
+
+    _say(change(session, "order", args, offline))
+
+
+def _say(run: dict[str, Any]) -> None:
+    stage = f", stage {run['stage']}" if run["stage"] else ""
+    held = f", held: {run['held']}" if run["held"] else ""
+    output.say(f"run {run['id']} of {run['pipeline']}: {run['status']}{stage}{held}")
+
+
+def _inventory(session: Session, hosts_file: Path | None) -> list[Any]:
+    from tmux_sentry.tmux.client import CommandClient
+    from tmux_sentry.tmux.inventory import list_panes
+
+    panes: list[Any] = []
+    for host in read_hosts(session, hosts_file):
+        client = CommandClient(transport_of(host), host.tmux)
+        client.start()
+        try:
+            panes += list_panes(client).panes
+        finally:
+            client.close()
+    return panes

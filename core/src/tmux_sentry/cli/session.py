@@ -1,0 +1,199 @@
+"""What the commands that touch panes or the database have in common: settings, hosts, policy, store, instance."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tmux_sentry.cli import output
+from tmux_sentry.cli.app import App, current
+from tmux_sentry.errors import UsageError
+
+if TYPE_CHECKING:
+    from tmux_sentry.clock import Clock
+    from tmux_sentry.config.hosts import Host
+    from tmux_sentry.config.settings import Settings
+    from tmux_sentry.contracts import PluginContext
+    from tmux_sentry.engine.desk import Desk
+    from tmux_sentry.policy.model import Policy
+    from tmux_sentry.registry import Registry
+    from tmux_sentry.state.store import Store
+    from tmux_sentry.tmux.model import PaneInfo
+    from tmux_sentry.transport.base import Transport
+    from tmux_sentry.watch.watcher import Watcher
+
+_file = click.Path(path_type=Path)
+hosts_option = click.option("--hosts", "hosts_file", type=_file, help="The hosts file; default: hosts.yaml, else this machine.")
+env_file_option = click.option("--env-file", type=_file, help="Variables, one NAME=value a line; the environment wins.")
+policy_option = click.option("--policy", "policies", type=_file, multiple=True, help="A policy file, or a directory of them.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One command's surroundings."""
+
+    app: App
+    registry: Registry
+    settings: Settings
+
+    @property
+    def control(self) -> Path:
+        """The control socket of the running instance."""
+        return self.settings.home / "control.sock"
+
+    def context(self) -> PluginContext:
+        """What plugins get."""
+        from tmux_sentry.contracts import PluginContext
+
+        return PluginContext(settings=self.settings.values, home=str(self.settings.home))
+
+
+def begin(env_file: Path | None, plugins: Collection[str] | None = None) -> Session:
+    """Read settings and plugins; from here on no output shows a secret."""
+    from tmux_sentry.config.settings import load_settings
+    from tmux_sentry.security.redact import Redactor
+
+    app = current()
+    registry = app.registry(plugins)
+    settings = load_settings(os.environ, env_file, registry.settings)
+    app.redact = Redactor(settings.secrets)
+    return Session(app=app, registry=registry, settings=settings)
+
+
+def read_hosts(session: Session, path: Path | None) -> tuple[Host, ...]:
+    """The hosts, warnings printed."""
+    from tmux_sentry.config.hosts import find_hosts
+
+    found = find_hosts(path, session.settings.home)
+    for warning in found.warnings:
+        output.warn(str(warning))
+    return found.hosts
+
+
+def read_policy(session: Session, paths: Sequence[Path], *, warn: bool = True) -> Policy:
+    """The policy, its warnings printed. Raises InvalidConfig."""
+    from tmux_sentry.policy.load import load_policies
+
+    installed = [word for plugin in session.registry.plugins for word in (plugin.name, plugin.distribution)]
+    result = load_policies(paths, session.registry, os.environ, installed)
+    for warning in result.warnings if warn else ():
+        output.warn(str(warning))
+    return result.require()
+
+
+def transport_of(host: Host) -> Transport:
+    """The way to a host."""
+    from tmux_sentry.transport.absent import AbsentTransport
+    from tmux_sentry.transport.local import LocalTransport
+
+    if host.transport == "local":
+        return LocalTransport(host.name)
+    return AbsentTransport(host.name, "this version watches panes of this machine only (transport: local)")
+
+
+def person() -> str:
+    """Who sits at this terminal, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+@contextmanager
+def locked_store(session: Session, clock: Clock) -> Iterator[Store]:
+    """The database, for writing; raises Locked while another instance holds it."""
+    from tmux_sentry.state.lock import InstanceLock
+    from tmux_sentry.state.store import Store
+
+    lock = InstanceLock(session.settings.home / "sentry.lock")
+    lock.acquire()
+    try:
+        with Store.open(session.settings.database_path, clock, redact=session.app.redact) as store:
+            yield store
+    finally:
+        lock.release()
+
+
+@contextmanager
+def reading_store(session: Session) -> Iterator[Store | None]:
+    """The database, for listings; None when there is none yet."""
+    from tmux_sentry.clock import SystemClock
+    from tmux_sentry.state.store import Store
+
+    if not session.settings.database_path.exists():
+        yield None
+        return
+    with Store.open_readonly(session.settings.database_path, SystemClock()) as store:
+        yield store
+
+
+def change(session: Session, verb: str, args: Mapping[str, Any], offline: Callable[[], Any], timeout: float = 30.0) -> Any:
+    """Ask the running instance; with none running, do it here under the lock."""
+    from tmux_sentry.control.client import NotRunning, ask
+
+    try:
+        return ask(session.control, verb, args, timeout=timeout)
+    except NotRunning:
+        return offline()
+
+
+@contextmanager
+def offline_desk(session: Session, policy: Policy | None = None) -> Iterator[Desk]:
+    """A Desk on the database alone: what it decides is carried out by the next `run`."""
+    from tmux_sentry.approvals.broker import Broker
+    from tmux_sentry.clock import SystemClock
+    from tmux_sentry.engine.conductor import Conductor, Step
+    from tmux_sentry.engine.desk import Desk
+    from tmux_sentry.engine.events import CloseAsk
+    from tmux_sentry.engine.panes import Panes
+    from tmux_sentry.engine.starting import Starter
+    from tmux_sentry.notify.routing import Router
+    from tmux_sentry.policy.model import Policy as PolicyModel
+
+    clock, panes = SystemClock(), Panes()
+    policy = policy or PolicyModel()
+    with locked_store(session, clock) as store:
+        broker = Broker({name: record.factory(session.context()) for name, record in session.registry.approvals.items()}, clock)
+
+        def let_out(step: Step) -> None:
+            for effect in step.effects:
+                stored = store.approval(effect.approval_id) if isinstance(effect, CloseAsk) else None
+                if stored is not None and isinstance(effect, CloseAsk):
+                    broker.close(stored.request, effect.outcome)
+
+        router = Router(policy.routes, session.settings.notification_channels)
+        conductor = Conductor(store, clock, router, session.app.redact, let_out)
+        conductor.load(os.environ)
+        starter = Starter(policy, store, clock, conductor, panes, os.environ)
+        yield Desk(store, clock, conductor, starter, panes, os.environ)
+        broker.stop()
+
+
+@contextmanager
+def watched_pane(session: Session, hosts_file: Path | None, pane: str, host: str | None) -> Iterator[tuple[Watcher, PaneInfo]]:
+    """Watch just long enough for one pane, called `%3` or `session:window.index`."""
+    from tmux_sentry.clock import SystemClock
+    from tmux_sentry.security.sanitize import clean
+    from tmux_sentry.watch.watcher import Watcher
+
+    found: list[tuple[Watcher, PaneInfo]] = []
+    with ExitStack() as stack:
+        for one in read_hosts(session, hosts_file):
+            if host not in (None, one.name):
+                continue
+            watcher = Watcher(one.name, transport_of(one), one.tmux, lambda record: None, SystemClock())
+            watcher.start()
+            stack.callback(watcher.stop)
+            infos = watcher.wait_inventory(10.0)
+            found += [(watcher, info) for info in infos if pane in (info.identity.pane_id, info.name)]
+        if len(found) != 1:
+            what = f"no pane {clean(pane, 80)}" if not found else f"{clean(pane, 80)} could be any of {len(found)} panes"
+            raise UsageError(what, "", "see: tmux-sentry status")
+        yield found[0]

@@ -1,0 +1,106 @@
+"""`tmux-sentry status`: which hosts can be reached, and what their panes are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tmux_sentry.cli import output
+from tmux_sentry.cli.options import json_option
+from tmux_sentry.cli.session import (
+    Session,
+    begin,
+    env_file_option,
+    hosts_option,
+    read_hosts,
+    reading_store,
+    transport_of,
+)
+from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, Unreachable
+
+if TYPE_CHECKING:
+    from tmux_sentry.config.hosts import Host
+    from tmux_sentry.tmux.inventory import Inventory
+    from tmux_sentry.tmux.model import PaneInfo
+
+_HOST_COLUMNS = ("name", "reachable", "tmux_version", "sessions", "panes", "error")
+_PANE_COLUMNS = ("host", "pane_id", "session_name", "window_name", "agent", "state", "pipeline", "stage")
+
+
+@click.command("status")
+@hosts_option
+@env_file_option
+@json_option
+def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> int:
+    """Show which hosts and panes can be reached. Exit status 4 when some host cannot."""
+    session = begin(env_file)
+    seen = [_look(host) for host in read_hosts(session, hosts_file)]
+    hosts = [host for host, _ in seen]
+    panes = _pane_rows(session, [pane for _, found in seen for pane in found])
+    if as_json:
+        output.emit_json({"hosts": hosts, "panes": panes})
+    else:
+        output.table(_HOST_COLUMNS, [[_cell(host[column]) for column in _HOST_COLUMNS] for host in hosts])
+        if panes:
+            output.table(_PANE_COLUMNS, [[pane[column] for column in _PANE_COLUMNS] for pane in panes])
+    return EXIT_OK if all(host["reachable"] for host in hosts) else EXIT_UNREACHABLE
+
+
+def _look(host: Host) -> tuple[dict[str, Any], Sequence[PaneInfo]]:
+    row = {"name": host.name, "reachable": False, "tmux_version": None, "sessions": 0, "panes": 0, "error": None}
+    try:
+        found = _inventory(host)
+    except Unreachable as error:
+        return {**row, "error": "; ".join(error.lines())}, ()
+    sessions = {pane.session_id for pane in found.panes}
+    numbers = {"tmux_version": found.version, "sessions": len(sessions), "panes": len(found.panes)}
+    return {**row, "reachable": True, **numbers}, found.panes
+
+
+def _inventory(host: Host) -> Inventory:
+    from tmux_sentry.tmux.client import CommandClient
+    from tmux_sentry.tmux.inventory import list_panes
+
+    client = CommandClient(transport_of(host), host.tmux)
+    client.start()
+    try:
+        return list_panes(client)
+    finally:
+        client.close()
+
+
+def _pane_rows(session: Session, panes: Sequence[PaneInfo]) -> list[dict[str, Any]]:
+    """What tmux says now, with what the last `run` knew beside it."""
+    from tmux_sentry.engine.panes import KnownPane, Panes
+    from tmux_sentry.engine.table import shown_state
+
+    with reading_store(session) as store:
+        known = {(row["host"], row["pane_id"]): row for row in (store.pane_states() if store else [])}
+    rows = []
+    for info in panes:
+        now: KnownPane = Panes().see(info)
+        row = known.get((info.identity.host, info.identity.pane_id), {})
+        rows.append(
+            {
+                "host": info.identity.host,
+                "pane_id": info.identity.pane_id,
+                "session_name": info.session_name,
+                "window_name": info.window_name,
+                "window_index": info.window_index,
+                "pane_index": info.pane_index,
+                "command": info.command,
+                "agent": now.agent or None,
+                "state": row.get("state") or shown_state(now).value,
+                "pipeline": row.get("pipeline"),
+                "stage": row.get("stage"),
+                "hold": info.hold,
+            }
+        )
+    return rows
+
+
+def _cell(value: Any) -> Any:
+    return {True: "yes", False: "no", None: ""}.get(value, value) if isinstance(value, bool) or value is None else value

@@ -1,0 +1,139 @@
+"""What goes into the tables and comes out of them: frozen records. Times are epoch seconds unless said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tmux_sentry.contracts import ApprovalRequest, Message, PaneIdentity, Trust
+
+Step = Literal["line", "text", "enter", "keys"]
+IntentStatus = Literal["intent", "injected", "refused", "unknown", "void", "done"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNames:
+    """What a Run's pane was called, exactly as tmux said it: for matching, never for addressing."""
+
+    session_name: str
+    window_name: str
+    window_index: int
+    pane_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A Run as it was committed: `state` is engine.run.to_json, `source` what its pipeline is built from."""
+
+    id: str
+    pipeline: str
+    status: str
+    names: RunNames
+    state: Mapping[str, Any]
+    source: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """Enough of a Run to know whether a pane has run its pipeline before."""
+
+    id: str
+    pipeline: str
+    host: str
+    server: str
+    pane_key: str
+    names: RunNames
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A line of `runs list`; times are UTC text."""
+
+    id: str
+    pipeline: str
+    host: str
+    pane_id: str
+    pane_name: str
+    status: str
+    stage: str | None
+    held: str | None
+    started_at: str
+    finished_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaneState:
+    """What is known of a pane now. `stage` and `pipeline` are None without a Run."""
+
+    identity: PaneIdentity
+    session_name: str
+    window_name: str
+    window_index: int
+    pane_index: int
+    agent: str
+    state: str
+    updated_at: float
+    stage: str | None = None
+    pipeline: str | None = None
+    confidence: float | None = None
+    trust: Trust | None = None
+    last_signal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredApproval:
+    """A request, where it was shown (backend -> place), and what became of it."""
+
+    request: ApprovalRequest
+    approvers: tuple[str, ...]
+    shown: Mapping[str, str]
+    status: str
+    decided_at: float | None = None
+    decided_by: str | None = None
+    channel: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One committed try of one step of a send."""
+
+    action_id: str
+    step: Step
+    number: int  # 1 is the first try
+    pane: PaneIdentity
+    epoch: int
+    previous: int
+    marker: int
+    payload_sha256: str
+    command: str
+    cursor: tuple[int, int]
+    expires_at: float
+    status: IntentStatus
+    reason: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """The highest epoch and marker of a pane that the journal knows."""
+
+    epoch: int
+    marker: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message for one channel. `tries` are the attempts so far."""
+
+    id: int
+    channel: str
+    message: Message
+    dedupe_key: str
+    status: Literal["pending", "delivered", "dead"]
+    tries: int
+    detail: str
+    created_at: float
+    next_at: float

@@ -1,0 +1,261 @@
+"""The Store: everything that must survive, behind one door. Any thread may use it."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from tmux_sentry.contracts import DeliveryResult, PaneIdentity
+from tmux_sentry.errors import UsageError
+from tmux_sentry.state import journal, outbox, requests, views
+from tmux_sentry.state.database import Database, open_database, open_readonly
+from tmux_sentry.state.records import (
+    Fence,
+    Intent,
+    IntentStatus,
+    Outgoing,
+    PastRun,
+    RunRow,
+    Step,
+    StoredApproval,
+    StoredRun,
+)
+from tmux_sentry.state.tables import meta
+from tmux_sentry.state.transaction import Transaction
+
+if TYPE_CHECKING:
+    from tmux_sentry.clock import Clock
+
+
+def _same(text: str) -> str:
+    return text
+
+
+class Store:
+    """Runs, panes, approvals, the journal of sends and the outbox, in one SQLite file."""
+
+    def __init__(self, database: Database, clock: Clock, redact: Callable[[str], str] = _same) -> None:
+        self._database = database
+        self._clock = clock
+        self._redact = redact
+        with database.read() as connection:
+            #: This database's own name, a random word: the owner mark that its panes carry.
+            self.instance = _get(connection, "instance") or ""
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | None,
+        clock: Clock,
+        *,
+        allow_network_fs: bool = False,
+        redact: Callable[[str], str] = _same,
+    ) -> Store:
+        """The store at `path` (made if there is none), or in memory for None.
+
+        `redact` takes configured secrets out of free text before it is stored. Hold the InstanceLock first.
+        Raises DatabaseDamaged, Refused or SentryError; a file that is there is never replaced.
+        """
+        database = open_database(path, allow_network_fs=allow_network_fs)
+        try:
+            with database.write() as connection:
+                token = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(22))
+                connection.execute(insert(meta).values(key="instance", value=token).on_conflict_do_nothing())
+            return cls(database, clock, redact)
+        except BaseException:
+            database.close()
+            raise
+
+    @classmethod
+    def open_readonly(cls, path: Path, clock: Clock) -> Store:
+        """The same for listings only, also while another process writes. Raises SentryError when there is none."""
+        return cls(open_readonly(path), clock)
+
+    def close(self) -> None:
+        """Close the database. Idempotent."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One BEGIN IMMEDIATE ... COMMIT: on disk when the block ends, undone when it raises. Does not nest."""
+        with self._database.write() as connection:
+            yield Transaction(connection, self._clock.now(), self._redact)
+
+    # ----------------------------------------------------------------- runs and panes
+
+    def open_runs(self) -> list[StoredRun]:
+        """Runs to resume, oldest first."""
+        with self._database.read() as connection:
+            return views.open_runs(connection)
+
+    def runs(self, limit: int = 50, open_only: bool = False) -> list[RunRow]:
+        """Runs for people, newest first."""
+        with self._database.read() as connection:
+            return views.list_runs(connection, limit, open_only)
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """One Run by its whole id."""
+        with self._database.read() as connection:
+            return views.run(connection, run_id)
+
+    def find_run(self, prefix: str) -> StoredRun:
+        """The one Run whose id starts with `prefix`. Raises UsageError for none and for several."""
+        with self._database.read() as connection:
+            ids = views.run_ids(connection, prefix) if prefix else []
+            found = views.run(connection, ids[0]) if len(ids) == 1 else None
+        if found is None:
+            why = f"it could be {', '.join(ids)}" if ids else "there is none with that id"
+            raise UsageError(f"no single run is called {prefix!r}", why, "see `tmux-sentry runs list`")
+        return found
+
+    def past_runs(self) -> list[PastRun]:
+        """Every Run there ever was, oldest first: what was run on which pane, under which names."""
+        with self._database.read() as connection:
+            return views.past_runs(connection)
+
+    def history(self, *, pipeline: str | None = None, host: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """Rows of stage_history, newest first, with `duration` in seconds (None until both times are known)."""
+        with self._database.read() as connection:
+            return views.history(connection, pipeline, host, limit)
+
+    def pane_states(self) -> list[dict[str, Any]]:
+        """Rows of pane_states."""
+        with self._database.read() as connection:
+            return views.panes(connection)
+
+    # ---------------------------------------------------------------------- approvals
+
+    def pending_approvals(self) -> list[StoredApproval]:
+        """Requests that wait for a person, oldest first."""
+        with self._database.read() as connection:
+            return requests.pending(connection)
+
+    def approval(self, approval_id: str) -> StoredApproval | None:
+        """One request by its id."""
+        with self._database.read() as connection:
+            return requests.approval(connection, approval_id)
+
+    # -------------------------------------------------------------- journal of sends
+
+    def intend(
+        self,
+        action_id: str,
+        step: Step,
+        *,
+        pane: PaneIdentity,
+        epoch: int,
+        previous: int,
+        marker: int,
+        payload_sha256: str,
+        command: str,
+        cursor: tuple[int, int],
+        expires_at: float,
+    ) -> None:
+        """Commit the intent to do `step` and raise the pane's fence to `marker`; BEFORE the guard is asked.
+
+        Raises Refused when the last try is not settled as refused or void, or the fence does not
+        stand at `epoch` and below `marker`. Then nothing may be sent.
+        """
+        with self._database.write() as connection:
+            journal.intend(
+                connection,
+                action_id,
+                step,
+                pane=pane,
+                epoch=epoch,
+                previous=previous,
+                marker=marker,
+                payload_sha256=payload_sha256,
+                command=command,
+                cursor=cursor,
+                expires_at=expires_at,
+                at=self._clock.now(),
+            )
+
+    def settle(self, action_id: str, step: Step, status: IntentStatus, reason: str = "") -> None:
+        """Commit what became of the step's last try. Raises LookupError when it was never intended."""
+        with self._database.write() as connection:
+            journal.settle(connection, action_id, step, status, self._redact(reason), self._clock.now())
+
+    def open_intents(self) -> list[Intent]:
+        """Tries that are not known to be over (`intent`, `unknown`, `injected`), oldest first: to be recovered."""
+        with self._database.read() as connection:
+            return journal.open_intents(connection)
+
+    def intents(self, action_id: str) -> list[Intent]:
+        """Every try of every step of one send, oldest first."""
+        with self._database.read() as connection:
+            return journal.intents_of(connection, action_id)
+
+    def fence(self, pane_key: str) -> Fence | None:
+        """The highest epoch and marker of a pane that the journal knows."""
+        with self._database.read() as connection:
+            return journal.fence(connection, pane_key)
+
+    def save_fence(self, pane_key: str, epoch: int, marker: int) -> None:
+        """Commit a pane's fence after adoption; it never goes down."""
+        with self._database.write() as connection:
+            journal.save_fence(connection, pane_key, epoch, marker)
+
+    # ------------------------------------------------------------------------- outbox
+
+    def due_messages(self, channel: str, limit: int = 50) -> list[Outgoing]:
+        """Messages to send by `channel` now, the longest overdue first."""
+        with self._database.read() as connection:
+            return outbox.due(connection, channel, self._clock.now(), limit)
+
+    def next_message_due(self, channel: str) -> float | None:
+        """When the next message of `channel` is due (epoch seconds); None when nothing waits."""
+        with self._database.read() as connection:
+            return outbox.next_due(connection, channel)
+
+    def message_tried(self, outgoing: Outgoing, result: DeliveryResult) -> None:
+        """Commit one attempt's result: delivered, dead, or due again later."""
+        with self._database.write() as connection:
+            outbox.tried(connection, outgoing, result, self._clock.now())
+
+    def revive_messages(self, ids: Iterable[int] | None = None) -> int:
+        """Give dead messages (all, or those of `ids`) another 24 hours; returns how many there were."""
+        with self._database.write() as connection:
+            return outbox.revive(connection, ids, self._clock.now())
+
+    def messages(self, limit: int = 50) -> Sequence[Outgoing]:
+        """The newest messages, newest first, whatever became of them."""
+        with self._database.read() as connection:
+            return outbox.log(connection, limit)
+
+    # --------------------------------------------------------------------- heartbeat
+
+    def heartbeat(self) -> None:
+        """Commit that this instance is alive now."""
+        with self._database.write() as connection:
+            value = repr(self._clock.now())
+            connection.execute(
+                insert(meta)
+                .values(key="seen_at", value=value)
+                .on_conflict_do_update(index_elements=["key"], set_={"value": value})
+            )
+
+    def seen_at(self) -> float | None:
+        """The last heartbeat in epoch seconds; None before the first."""
+        with self._database.read() as connection:
+            value = _get(connection, "seen_at")
+            return None if value is None else float(value)
+
+
+def _get(connection: Connection, key: str) -> str | None:
+    found: str | None = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return found

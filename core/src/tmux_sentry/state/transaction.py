@@ -1,0 +1,178 @@
+"""One step of the engine, committed as a whole: the Run, its history, its sends, questions and messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from tmux_sentry.contracts import ApprovalRequest, Decision, Message
+from tmux_sentry.engine.events import Record, Send
+from tmux_sentry.engine.run import Run, to_json
+from tmux_sentry.security.sanitize import clean
+from tmux_sentry.state import outbox, requests
+from tmux_sentry.state.records import PaneState, RunNames
+from tmux_sentry.state.tables import intents, pane_keys, pane_states, runs, sends, stage_history
+from tmux_sentry.state.times import iso, iso_or_none
+
+
+class Transaction:
+    """The writes of one `Store.transaction()`. Nothing is on disk before that block ends."""
+
+    def __init__(self, connection: Connection, now: float, redact: Callable[[str], str]) -> None:
+        self._connection = connection
+        self._now = now
+        self._redact = redact
+
+    def save_run(self, run: Run, names: RunNames) -> None:
+        """Write the Run as it is now."""
+        values = {
+            "pipeline": run.pipeline.name,
+            "host": run.pane.host,
+            "server": run.pane.server,
+            "pane_key": run.pane.key,
+            "pane_id": run.pane.pane_id,
+            "pane_name": _storable(run.pane_name),
+            "session_name": _storable(names.session_name),
+            "window_name": _storable(names.window_name),
+            "window_index": names.window_index,
+            "pane_index": names.pane_index,
+            "status": run.status,
+            "policy_digest": run.policy_digest,
+            "source": json.dumps(run.pipeline.source),
+            "state": json.dumps(to_json(run)),
+            "started_at": run.started_at,
+            "finished_at": run.finished_at,
+        }
+        self._connection.execute(
+            insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+        )
+
+    def record(self, run: Run, record: Record) -> None:
+        """Write the row of `stage_history` of this stage and attempt."""
+        key = {"run_id": run.id, "stage": record.stage, "attempt": record.attempt}
+        values = {
+            "host": run.pane.host,
+            "pane_id": run.pane.pane_id,
+            "pipeline": run.pipeline.name,
+            "status": record.status,
+            "reason": self._say(record.reason),
+            "started_at": iso_or_none(record.started_at),
+            "finished_at": iso_or_none(record.finished_at),
+            "approved_by": self._say(record.approved_by) or None,
+        }
+        self._connection.execute(
+            insert(stage_history).values(**key, **values).on_conflict_do_update(index_elements=list(key), set_=values)
+        )
+
+    # ------------------------------------------------------------------------ sends
+
+    def plan_send(self, run: Run, send: Send, at: float) -> None:
+        """Write down what is about to be typed; the intents come when its turn has come."""
+        values = {
+            "run_id": run.id,
+            "stage": send.stage,
+            "attempt": send.attempt,
+            "pane_key": run.pane.key,
+            "keys": json.dumps(asdict(send.keys)),
+            "status": "planned",
+            "reason": "",
+            "planned_at": at,
+        }
+        self._connection.execute(
+            insert(sends)
+            .values(action_id=send.action_id, **values)
+            .on_conflict_do_update(index_elements=["action_id"], set_=values)
+        )
+
+    def finish_send(self, action_id: str) -> None:
+        """The send was carried out whole: its injected steps are done."""
+        self._end_send(action_id, "done", "")
+        self._connection.execute(
+            update(intents)
+            .where(intents.c.action_id == action_id, intents.c.status == "injected")
+            .values(status="done", settled_at=self._now)
+        )
+
+    def drop_send(self, action_id: str, reason: str) -> None:
+        """Give the send up. Its intents keep saying what is known of them, but are not open any more."""
+        self._end_send(action_id, "dropped", reason)
+
+    def _end_send(self, action_id: str, status: str, reason: str) -> None:
+        self._connection.execute(
+            update(sends).where(sends.c.action_id == action_id).values(status=status, reason=self._say(reason))
+        )
+
+    # -------------------------------------------------------------------- approvals
+
+    def open_approval(self, request: ApprovalRequest, approvers: Sequence[str]) -> None:
+        """Write a request down as pending. One that is there already stays as it is."""
+        requests.open_approval(self._connection, request, approvers)
+
+    def show_approval(self, approval_id: str, shown: Mapping[str, str]) -> None:
+        """Remember where people can see the request: backend -> path or URL."""
+        requests.show_approval(self._connection, approval_id, shown)
+
+    def close_approval(self, approval_id: str, outcome: str, at: float) -> None:
+        """Settle a request that nobody decided; a decided one stays as it was decided."""
+        requests.close_approval(self._connection, approval_id, outcome, at)
+
+    def decide(self, decision: Decision, digest: str) -> bool:
+        """Record the vote; True when it counted. False: late, unknown, another digest, or not an approver."""
+        said = replace(decision, by=self._say(decision.by), comment=self._say(decision.comment))
+        return requests.decide(self._connection, said, digest)
+
+    # ---------------------------------------------------------------- people, panes
+
+    def enqueue(self, message: Message, channels: Sequence[str], dedupe_key: str) -> None:
+        """Queue a message once for each channel; without a key, its id is the key."""
+        outbox.enqueue(self._connection, message, channels, dedupe_key, self._now)
+
+    def upsert_pane(self, row: PaneState) -> None:
+        """Write what is known of a pane. Another pane under the same id takes the row over, `first_seen_at` too."""
+        where = {"host": row.identity.host, "pane_id": row.identity.pane_id}
+        known = self._connection.execute(select(pane_keys.c.pane_key).filter_by(**where)).scalar()
+        values = {
+            "session_name": clean(row.session_name),
+            "window_name": clean(row.window_name),
+            "window_index": row.window_index,
+            "pane_index": row.pane_index,
+            "agent": row.agent,
+            "state": row.state,
+            "stage": row.stage,
+            "pipeline": row.pipeline,
+            "confidence": row.confidence,
+            "trust": None if row.trust is None else row.trust.name.lower(),
+            "last_signal": self._say(row.last_signal),
+            "updated_at": iso(row.updated_at),
+        }
+        changed = dict(values)
+        if known != row.identity.key:
+            changed["first_seen_at"] = iso(row.updated_at)
+            self._connection.execute(
+                insert(pane_keys)
+                .values(pane_key=row.identity.key, **where)
+                .on_conflict_do_update(index_elements=list(where), set_={"pane_key": row.identity.key})
+            )
+        self._connection.execute(
+            insert(pane_states)
+            .values(first_seen_at=iso(row.updated_at), **where, **values)
+            .on_conflict_do_update(index_elements=list(where), set_=changed)
+        )
+
+    def drop_pane(self, host: str, pane_id: str) -> None:
+        """The pane is gone: forget its row. Idempotent."""
+        for table in (pane_states, pane_keys):
+            self._connection.execute(delete(table).where(table.c.host == host, table.c.pane_id == pane_id))
+
+    def _say(self, text: str) -> str:
+        """Text from outside on its way into a table: no secret, no control character."""
+        return clean(self._redact(text))
+
+
+def _storable(text: str) -> str:
+    """Names are kept as tmux said them; only what SQLite cannot hold (a lone surrogate) becomes `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,323 @@
+"""The Watcher of one host: attach, inventory, streams, captures, reconnect. Watching changes nothing in tmux."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+import re2
+
+from tmux_sentry.clock import Clock
+from tmux_sentry.contracts import PaneIdentity
+from tmux_sentry.errors import NoServer, Unreachable
+from tmux_sentry.tmux import capture as tmux_capture
+from tmux_sentry.tmux.client import CommandClient
+from tmux_sentry.tmux.inventory import Inventory, list_panes
+from tmux_sentry.tmux.model import Capture, PaneInfo, TmuxAddress
+from tmux_sentry.transport.base import Transport
+from tmux_sentry.watch.backoff import Backoff
+from tmux_sentry.watch.captures import CaptureWorker
+from tmux_sentry.watch.events import HostDown, HostUp, Inventoried, Sink
+from tmux_sentry.watch.feeds import Feeds
+from tmux_sentry.watch.pane import PaneView, WatchedPane
+from tmux_sentry.watch.prompt import is_idle_shell
+from tmux_sentry.watch.registry import GRACE, Panes
+
+_log = logging.getLogger(__name__)
+
+#: Notifications after which the inventory is stale. tmux 3.3a has none for respawns and for deaths under
+#: remain-on-exit, nor for panes of other sessions: hence the interval.
+_STALE = frozenset(
+    {"layout-change", "session-renamed", "sessions-changed", "unlinked-window-add", "unlinked-window-close",
+     "unlinked-window-renamed", "window-add", "window-close", "window-renamed"}
+)  # fmt: skip
+#: Seconds between two inventories, however many notifications ask for one.
+_AT_MOST_EVERY = 0.1
+#: A client that lived for so many seconds is replaced at once.
+_LIVED = 5.0
+
+
+class Watcher:
+    """Watches the tmux server of one host and tells `sink` what happens in its panes.
+
+    The sink is called from several threads: the control loop, one reader for each session, the capture worker and
+    whoever calls `refresh`. The records of one pane come one at a time and in the order of the pane. The sink must
+    not block for long and must not call back into the Watcher, except to take a snapshot (`pane`, `panes`, `view`).
+    """
+
+    def __init__(
+        self,
+        host: str,
+        transport: Transport,
+        address: TmuxAddress,
+        sink: Sink,
+        clock: Clock,
+        *,
+        sessions: Sequence[str] = (),
+        interval: float = 2.0,
+    ) -> None:
+        """`sessions` are RE2 patterns searched in session names, none for all; `interval` is in seconds."""
+        self._host, self._transport, self._address = host, transport, address
+        self._sink, self._clock, self._interval = sink, clock, interval
+        self._sessions = [re2.compile(pattern) for pattern in sessions]
+        self._wanted: Callable[[PaneInfo], bool] = lambda info: True
+        self._client: CommandClient | None = None
+        self._inventory: Inventory | None = None
+        self._infos: tuple[PaneInfo, ...] = ()
+        self._panes = Panes(sink, clock)
+        self._feeds = Feeds(
+            transport, address, clock, on_output=self._output, on_gap=self._gap, on_change=self._look
+        )
+        self._captures: CaptureWorker | None = None
+        self._thread: threading.Thread | None = None
+        self._cycle = threading.Lock()  # one inventory at a time
+        self._changed = threading.Condition()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._up = False
+        self._lost_at: float | None = None  # monotonic; None while reachable, and before the first time
+        self._said = ""
+
+    # ------------------------------------------------------------------ for everyone
+
+    def start(self) -> None:
+        """Begin in the background; how it goes is told to the sink. Once."""
+        self._captures = CaptureWorker(lambda: self.client, self._clock, self._look, self._host)
+        self._thread = threading.Thread(target=self._run, name=f"watch@{self._host}", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 15.0) -> None:
+        """Leave tmux cleanly: no client of ours stays attached. Idempotent; not to be called by the sink."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+        if self._captures is not None:
+            self._captures.stop()
+        with self._changed:
+            self._changed.notify_all()
+
+    def want(self, predicate: Callable[[PaneInfo], bool]) -> None:
+        """Read the text of these panes only; all panes are still listed, announced and closed."""
+        self._wanted = predicate
+        self._look()
+
+    @property
+    def client(self) -> CommandClient:
+        """The attached command client. Raises Unreachable."""
+        client = self._client
+        if client is None or not client.alive:
+            raise Unreachable(f"{self._host}: its tmux server is not reached now", self._said)
+        return client
+
+    def panes(self) -> tuple[PaneInfo, ...]:
+        """The last inventory; empty while the host is down."""
+        return self._infos
+
+    def wait_inventory(self, timeout: float) -> tuple[PaneInfo, ...]:
+        """The first inventory, waited for. Raises Unreachable when the host is down, or after `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._inventory is not None or self._said, timeout)
+        if self._inventory is None:
+            raise Unreachable(f"{self._host}: its tmux server cannot be reached", self._said)
+        return self._infos
+
+    def pane(self, identity: PaneIdentity) -> PaneInfo | None:
+        """The pane as the last inventory found it, None when it is not that pane any more."""
+        return next((info for info in self._infos if info.identity == identity), None)
+
+    def view(self, identity: PaneIdentity) -> PaneView | None:
+        """What is known of the pane now: agent, source, last output, last screen."""
+        pane = self._panes.get(identity)
+        return pane.view() if pane is not None else None
+
+    def capture(self, identity: PaneIdentity, history: int | None = 0) -> Capture:
+        """The pane's screen now, with `history` rows above it (None: all). Raises PaneGone or Unreachable.
+
+        The capture and the pane's identity are of the same instant.
+        """
+        taken = tmux_capture.capture(self.client, identity.pane_id, history)
+        if taken.info.identity != identity:
+            self._look()
+            raise tmux_capture.PaneGone(f"{identity.pane_id} on {self._host} is another pane now")
+        return taken
+
+    def idle(self, identity: PaneIdentity) -> bool:
+        """Whether the pane's own shell waits for a command, asked now. Raises PaneGone or Unreachable."""
+        info = self.capture(identity).info
+        return info.is_shell and is_idle_shell(info, self._transport.in_foreground(identity.pane_pid))
+
+    def in_foreground(self, pid: int) -> bool | None:
+        """Whether the process group of `pid` has its terminal; None where it cannot be told."""
+        return self._transport.in_foreground(pid)
+
+    def wait_change(self, identity: PaneIdentity, timeout: float, since: int | None = None) -> bool:
+        """Wait until the pane printed something or its info changed; False after `timeout` seconds.
+
+        `since` is the `version` of an earlier view, None for now. A pane that is gone has changed.
+        """
+        if since is None:
+            view = self.view(identity)
+            since = view.version if view is not None else -1
+
+        def moved() -> bool:
+            view = self.view(identity)
+            return view is None or view.version != since or self._stopping.is_set()
+
+        with self._changed:
+            return self._changed.wait_for(moved, timeout)
+
+    def refresh(self) -> tuple[PaneInfo, ...]:
+        """Take an inventory now and return it. Raises Unreachable."""
+        self._take_inventory(self.client)
+        self._look()
+        return self._infos
+
+    # --------------------------------------------------------------- the control loop
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            try:
+                self._client = self._connect()
+                since = self._clock.monotonic()
+                self._follow()
+                if self._clock.monotonic() - since > _LIVED:
+                    backoff.reset()
+                else:
+                    self._pause(backoff.next())
+            except (Unreachable, OSError) as error:
+                self._down(error if isinstance(error, Unreachable) else Unreachable(f"{self._host}: {error}"))
+                self._pause(backoff.next())
+            except Exception as error:
+                _log.exception("watching %s failed", self._host)
+                self._down(Unreachable(f"{self._host}: internal error", repr(error)))
+                self._pause(backoff.next())
+        self._feeds.close()
+        self._leave()
+
+    def _connect(self) -> CommandClient:
+        """Attach the command client: it comes before any stream, so that a slow reader of ours blocks no agent."""
+        client = CommandClient(
+            self._transport, self._address, on_notification=self._notified, on_exit=lambda reason: self._look()
+        )
+        client.start()
+        return client
+
+    def _follow(self) -> None:
+        """Until the client ends: an inventory, then as many streams as it asks for."""
+        client = self.client
+        while not self._stopping.is_set() and client.alive:
+            self._wake.clear()
+            self._take_inventory(client)
+            self._feed()
+            waits = [self._interval, self._feeds.retry_in(), GRACE if self._panes.closing else None]
+            self._wake.wait(min(wait for wait in waits if wait is not None))
+            self._stopping.wait(_AT_MOST_EVERY)
+        if self._lost_at is None:
+            self._lost_at = self._clock.monotonic()
+        self._leave()
+
+    def _take_inventory(self, client: CommandClient) -> None:
+        with self._cycle:
+            began = self._clock.monotonic()
+            inventory = list_panes(client)
+            if self._inventory is not None and _server(self._inventory) != _server(inventory):
+                self._feeds.close()
+                self._panes.close_all()
+            self._say_up()
+            infos = tuple(info for info in inventory.panes if self._in_sessions(info))
+            self._inventory, self._infos = inventory, infos
+            self._panes.update(infos, began)
+            self._sink(
+                Inventoried(
+                    host=self._host,
+                    at=self._clock.now(),
+                    server_pid=inventory.server_pid,
+                    server_start=inventory.server_start,
+                    panes=infos,
+                )
+            )
+        for pane in self._panes.all():
+            self._want_capture(pane)
+        self._notify()
+
+    def _feed(self) -> None:
+        """Let the streams follow the last inventory."""
+        with self._cycle:
+            inventory, infos = self._inventory, self._infos
+        if inventory is None:
+            return
+        for info in infos:
+            pane = self._panes.get(info.identity)
+            if pane is not None:
+                pane.reading = self._wanted(info)
+        # Also panes that vanished just now: their last lines may be under way.
+        read = [pane for pane in self._panes.all() if pane.reading and not pane.closed]
+        self._feeds.follow(read, [info.identity.pane_id for info in inventory.panes])
+
+    def _say_up(self) -> None:
+        if self._up:
+            self._lost_at = None
+            return
+        away = self._clock.monotonic() - self._lost_at if self._lost_at is not None else 0.0
+        self._up, self._lost_at, self._said = True, None, ""
+        self._sink(HostUp(host=self._host, at=self._clock.now(), away=away))
+
+    def _down(self, error: Unreachable) -> None:
+        """The host is not reached; what was under way is given up."""
+        if self._lost_at is None and self._inventory is not None:
+            self._lost_at = self._clock.monotonic()
+        self._feeds.close()
+        self._leave()
+        self._infos = ()
+        if isinstance(error, NoServer):
+            self._panes.close_all()
+            self._inventory = None
+        why = error.lines()[0]
+        if self._up or why != self._said:
+            self._up, self._said = False, why
+            self._sink(HostDown(host=self._host, at=self._clock.now(), why=why, error=error))
+        self._notify()
+
+    def _leave(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _pause(self, seconds: float) -> None:
+        self._stopping.wait(seconds)
+
+    def _in_sessions(self, info: PaneInfo) -> bool:
+        return not self._sessions or any(pattern.search(info.session_name) for pattern in self._sessions)
+
+    # ---------------------------------------------------------- called by the parts
+
+    def _notified(self, name: str, rest: str) -> None:
+        if name in _STALE:
+            self._look()
+
+    def _look(self) -> None:
+        self._wake.set()
+
+    def _output(self, pane: WatchedPane, data: bytes) -> None:
+        if pane.feed(data):
+            self._notify()
+        self._want_capture(pane)
+
+    def _gap(self, pane: WatchedPane) -> None:
+        pane.gap()
+        self._want_capture(pane)
+
+    def _want_capture(self, pane: WatchedPane) -> None:
+        if self._captures is not None:
+            self._captures.want(pane)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def _server(inventory: Inventory) -> tuple[int, int]:
+    return inventory.server_pid, inventory.server_start
