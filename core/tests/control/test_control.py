@@ -30,6 +30,11 @@ def handler(verb: str, args: Mapping[str, Any]) -> Any:
         return os.getpid()
     if verb == "crash":
         raise ZeroDivisionError("half way\x1b[2J")
+    if verb == "deep":
+        nested: list[Any] = []
+        for _ in range(100_000):
+            nested = [nested]
+        return nested
     if verb == "unsendable":
         return {"x": object()}
     kinds: dict[str, Callable[[], Exception]] = {
@@ -96,7 +101,8 @@ def test_every_finding_of_a_bad_policy_travels(server: ControlServer, path: Path
 
 
 @pytest.mark.parametrize(
-    ("verb", "said"), [("crash", "ZeroDivisionError: half way"), ("unsendable", "not JSON serializable")]
+    ("verb", "said"),
+    [("crash", "ZeroDivisionError: half way"), ("unsendable", "not JSON serializable"), ("deep", "recursion")],
 )
 def test_a_bug_in_a_command_is_an_error_and_the_next_command_works(
     server: ControlServer, path: Path, verb: str, said: str

@@ -98,7 +98,7 @@ def test_an_owner_with_a_newline_is_told_in_one_line(
 def test_a_pane_that_is_not_the_one_meant_stays_untouched(
     client: CommandClient, identity: PaneIdentity, other: dict[str, object], take_over: bool
 ) -> None:
-    with pytest.raises(Refused, match="not the one|not on here"):
+    with pytest.raises(Refused, match=r"not the one|not on here"):
         adopt(client, replace(identity, **other), "me", 1, 0, take_over=take_over)  # type: ignore[arg-type]
     assert fence(client) == ("", "", "")
 

@@ -12,6 +12,7 @@ import pytest
 from tmux_sentry.clock import SystemClock
 from tmux_sentry.contracts import Lines, PaneIdentity, Screen
 from tmux_sentry.testing.tmux_server import TmuxServer
+from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.transport.local import LocalTransport
 from tmux_sentry.watch.events import Inventoried, PaneSeen, WatchRecord
 from tmux_sentry.watch.watcher import Watcher
@@ -60,7 +61,9 @@ class Log:
     def identity(self, pane_id: str) -> PaneIdentity:
         """The newest identity that was announced for a pane id."""
         return self.wait(
-            lambda: next((s.info.identity for s in reversed(self.all(PaneSeen)) if s.info.identity.pane_id == pane_id), None),
+            lambda: next(
+                (s.info.identity for s in reversed(self.all(PaneSeen)) if s.info.identity.pane_id == pane_id), None
+            ),
             f"the announcement of {pane_id}",
         )
 
@@ -93,3 +96,26 @@ def watch(tmux_server: TmuxServer, log: Log) -> Iterator[Callable[..., Watcher]]
     for watcher in watchers:
         watcher.stop()
     transport.close()
+
+
+@pytest.fixture(scope="session")
+def info() -> Callable[..., PaneInfo]:
+    """`info(command="zsh", ...)`: a PaneInfo with everything else plain."""
+
+    def make(**changes: Any) -> PaneInfo:
+        values: dict[str, Any] = dict.fromkeys(("session_name", "window_name", "path", "title"), "x")
+        values |= dict.fromkeys(("window_index", "pane_index"), 0)
+        values |= dict.fromkeys(("dead", "in_mode", "alternate", "input_off", "synchronized", "hold"), False)
+        values |= dict.fromkeys(("epoch", "marker", "owner"), "")
+        values |= {
+            "session_id": "$0",
+            "window_id": "@0",
+            "command": "bash",
+            "width": 80,
+            "height": 24,
+            "cursor": (0, 0),
+        }
+        values["identity"] = PaneIdentity(host="here", server_pid=1, server_start=2, pane_id="%1", pane_pid=3)
+        return PaneInfo(**{**values, "dead_status": None, **changes})
+
+    return make

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,25 +17,54 @@ RIGHT = b"\x1b[C"
 # Bytes of a real bash 5.2 in a pane of 80 columns, recorded with pipe-pane on tmux 3.3a.
 WRAPPED_EDITED = (
     ON + b"root@vm:/tmp/watch$ echo a command that is long enough to be wrapped by readline at the right margin of the "
-    b"pane ok\x1bM" + b"\b" * 15 + b"Xecho a command that is long enough to be wrapped by readline\x1b[1@ \x1bM"
-    + RIGHT * 19 + b"\r\n\r" + RIGHT * 36 + b"\b\x1b[K\b\x1b[K\r\n" + OFF + b"\rbash: Xecho: command not found\r\n"
+    b"pane ok\x1bM"
+    + b"\b" * 15
+    + b"Xecho a command that is long enough to be wrapped by readline\x1b[1@ \x1bM"
+    + RIGHT * 19
+    + b"\r\n\r"
+    + RIGHT * 36
+    + b"\b\x1b[K\b\x1b[K\r\n"
+    + OFF
+    + b"\rbash: Xecho: command not found\r\n"
 )
 HISTORY = (
-    ON + b"root@vm:/tmp/watch$ echo short" + b"\b" * 10 + b"Xecho a command that is long enough to be wrapped by readline "
-    b"at the right margin of the pane \x1bM" + b"\b" * 14 + b"echo short\x1b[K\r\n\r\x1b[K\x1bM" + RIGHT * 30 + b"\r\n" + OFF
+    ON
+    + b"root@vm:/tmp/watch$ echo short"
+    + b"\b" * 10
+    + b"Xecho a command that is long enough to be wrapped by readline "
+    b"at the right margin of the pane \x1bM"
+    + b"\b" * 14
+    + b"echo short\x1b[K\r\n\r\x1b[K\x1bM"
+    + RIGHT * 30
+    + b"\r\n"
+    + OFF
     + b"\rshort\r\n"
 )
-SEARCH = ON + b"root@vm:~$ \r(reverse-i-search)`': \b\b\bl': \x1b[3ml\x1b[23ms -la\r\x1b[C\x1b[Croot@vm:~$ ls -la\x1b[K\r\n" + OFF
-SEARCH = ON + b"root@vm:~$ \r(reverse-i-search)`': \b\b\bl': ls -la\b\b\b\b\b\b\rroot@vm:~$ ls -la\x1b[K\r\n" + OFF + b"\rtotal 0\r\n"
+SEARCH = (
+    ON
+    + b"root@vm:~$ \r(reverse-i-search)`': \b\b\bl': ls -la\b\b\b\b\b\b\rroot@vm:~$ ls -la\x1b[K\r\n"
+    + OFF
+    + b"\rtotal 0\r\n"
+)
 EDITED = b"$ abcdef\b\bXYef\b\b\b\x1b[1Pef\b\b\x1b[1Pf\b\b\b\b\b\bf\x1b[K\b\x1b[K\r\n"
-COLOURED = ON + b"\x1b]0;root: /tmp\x07\x1b[01;32mroot@vm\x1b[00m:\x1b[01;34m/tmp\x1b[00m# ls\r\n" + OFF + b"\r\x1b[0m\x1b[01;34m/etc\x1b[0m  \x1b[30;42m/tmp\x1b[0m\r\n"
+COLOURED = (
+    ON
+    + b"\x1b]0;root: /tmp\x07\x1b[01;32mroot@vm\x1b[00m:\x1b[01;34m/tmp\x1b[00m# ls\r\n"
+    + OFF
+    + b"\r\x1b[0m\x1b[01;34m/etc\x1b[0m  \x1b[30;42m/tmp\x1b[0m\r\n"
+)
 SPINNER = (
     b"\x1b[1G\x1b[0K\xe2\xa0\x8b installing\x1b[1G\x1b[0K\xe2\xa0\x99 installing\x1b[1G\x1b[0K\xe2\xa0\xb9 installing"
     b"\x1b[1G\x1b[0Kadded 3 packages\r\n"
 )
 ZSH = (
-    b"\x1b[1m\x1b[7m%\x1b[27m\x1b[1m\x1b[0m" + b" " * 79 + b"\r \r\r\x1b[0m\x1b[27m\x1b[24m\x1b[Jvm% \x1b[K\x1b[70C12:00\x1b[75D"
-    + ON + b"ls\x1b[69C\b" + OFF + b"\r\r\nfile\r\n"
+    b"\x1b[1m\x1b[7m%\x1b[27m\x1b[1m\x1b[0m"
+    + b" " * 79
+    + b"\r \r\r\x1b[0m\x1b[27m\x1b[24m\x1b[Jvm% \x1b[K\x1b[70C12:00\x1b[75D"
+    + ON
+    + b"ls\x1b[69C\b"
+    + OFF
+    + b"\r\r\nfile\r\n"
 )
 
 
@@ -87,7 +118,8 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     ("a lonely ESC", b"a\x1b\r\nb\r\n", ["a", "b"]),
     ("huge parameters", b"a\x1b[99999999999Cb\x1b[99999999999Dc\r\n", ["c" + " " * 78 + "b"]),
     ("wrapped, recalled, edited in row one", WRAPPED_EDITED, [
-        "root@vm:/tmp/watch$ Xecho a command that is long enough to be wrapped by readline at the right margin of the pane",
+        "root@vm:/tmp/watch$ Xecho a command that is long enough to be wrapped by readline at the right margin of "
+        "the pane",
         "bash: Xecho: command not found",
     ]),
     ("through the history", HISTORY, ["root@vm:/tmp/watch$ echo short", "short"]),
@@ -130,7 +162,9 @@ def test_a_title_loses_its_control_characters() -> None:
     assert parts_of(b"\x1b]0;a\nb\x08c\x07") == [TitleSeen(title="abc")]
 
 
-@pytest.mark.parametrize(("data", "printed"), [(b"x", True), (b"\n", True), (b"\x1b]0;t\x07", False), (b"\x1b[31m", False)])
+@pytest.mark.parametrize(
+    ("data", "printed"), [(b"x", True), (b"\n", True), (b"\x1b]0;t\x07", False), (b"\x1b[31m", False)]
+)
 def test_only_text_counts_as_printed(data: bytes, printed: bool) -> None:
     assert LineAssembler().feed(data).printed is printed
 
@@ -174,9 +208,10 @@ PIECES = st.one_of(
     st.binary(max_size=6),
     st.text(alphabet="ab 中e\u0301✓", max_size=30).map(str.encode),
     st.sampled_from(
-        [b"\r", b"\n", b"\r\n", b"\b", b"\t", b"\x1b", b"\x1b[", b"\x1b[K", b"\x1b[1K", b"\x1b[2P", b"\x1b[3@", b"\x1b[A", b"\x1b[B",
-         b"\x1bM", b"\x1b[5G", b"\x1b[9D", b"\x1b[J", b"\x1b[H", b"\x1b[4X", b"\x1b]0;t", b"\x1b]9;x\x07", b"\x1b\\", b"\x1bPq", b"\x07",
-         b"\x1b[?1049h", b"\x1b[?2004l", b"x" * 20, b"\x18"]
+        [b"\r", b"\n", b"\r\n", b"\b", b"\t", b"\x1b", b"\x1b[", b"\x1b[K", b"\x1b[1K", b"\x1b[2P", b"\x1b[3@",
+         b"\x1b[A", b"\x1b[B", b"\x1bM", b"\x1b[5G", b"\x1b[9D", b"\x1b[J", b"\x1b[H", b"\x1b[4X",
+         b"\x1b]0;t", b"\x1b]9;x\x07",
+         b"\x1b\\", b"\x1bPq", b"\x07", b"\x1b[?1049h", b"\x1b[?2004l", b"x" * 20, b"\x18"]
     ),
 )  # fmt: skip
 
@@ -189,13 +224,17 @@ def flat(parts: list[Part]) -> list[object]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(pieces=st.lists(PIECES, max_size=25), cuts=st.lists(st.integers(0, 400), max_size=12), width=st.sampled_from([0, 1, 7, 20, 80]))
+@given(
+    pieces=st.lists(PIECES, max_size=25),
+    cuts=st.lists(st.integers(0, 400), max_size=12),
+    width=st.sampled_from([0, 1, 7, 20, 80]),
+)
 def test_any_split_gives_the_same_lines(pieces: list[bytes], cuts: list[int], width: int) -> None:
     data = b"".join(pieces)
     whole, split = LineAssembler(width), LineAssembler(width)
     expected = flat(list(whole.feed(data).parts))
     edges = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
-    found = [part for a, b in zip(edges, edges[1:], strict=False) for part in split.feed(data[a:b]).parts]
+    found = [part for a, b in pairwise(edges) for part in split.feed(data[a:b]).parts]
     assert flat(found) == expected
     assert split.partial == whole.partial
 

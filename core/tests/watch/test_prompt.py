@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 import re2
 
-from tmux_sentry.contracts import PaneIdentity
-from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.watch.columns import columns_of
 from tmux_sentry.watch.prompt import half_typed, is_idle_shell
 
@@ -16,23 +14,26 @@ ARROW = "\ue0b0"
 
 EMPTY = [
     "$ ", "# ", "% ", "$", "bash-5.2$ ", "sh-5.1# ", "user@host:~$ ", "user@host:~/src/app$ ", "root@host:/etc# ",
-    "[user@host app]$ ", "[root@host ~]# ", "(venv) user@host:~$ ", "(base) [user@host ~]$ ", "user@host ~ % ", "host% ",
-    "vm1% ", "user@MacBook-Pro app % ", "➜  ~ ", "➜  app git:(main) ", "➜  app git:(main) ✗ ", "➜  app git:(feature/x-1) ✗ ",
-    "❯ ", "~/app ❯ ", "~/app ❯❯❯ ", "venv ❯ ", "app on main via v3.11 ❯ ", "» ", "λ ", "~/app λ ", "› ", "~/app ➜ ", "╰─$ ",
-    "└─$ ", "╰─❯ ", "╰─➤ ", "12:34 $ ", "user@host ~> ", "user@host ~/app> ", "user@host ~/app (main)> ", "root@host /etc# ",
-    r"PS C:\Users\me> ", "PS /home/me> ", f" me {ARROW} ~/app {ARROW} main {ARROW} ", f" ~/app {ARROW} ", "~/app (main) ",
-    "user@host ~/app (main) ", "~/中文$ ",
+    "[user@host app]$ ", "[root@host ~]# ", "(venv) user@host:~$ ", "(base) [user@host ~]$ ", "user@host ~ % ",
+    "host% ", "vm1% ", "user@MacBook-Pro app % ", "➜  ~ ", "➜  app git:(main) ", "➜  app git:(main) ✗ ",
+    "➜  app git:(feature/x-1) ✗ ", "❯ ", "~/app ❯ ", "~/app ❯❯❯ ", "venv ❯ ", "app on main via v3.11 ❯ ", "» ", "λ ",
+    "~/app λ ", "› ", "~/app ➜ ", "╰─$ ", "└─$ ", "╰─❯ ", "╰─➤ ", "12:34 $ ", "user@host ~> ", "user@host ~/app> ",
+    "user@host ~/app (main)> ", "root@host /etc# ", r"PS C:\Users\me> ", "PS /home/me> ",
+    f" me {ARROW} ~/app {ARROW} main {ARROW} ", f" ~/app {ARROW} ", "~/app (main) ", "user@host ~/app (main) ",
+    "~/中文$ ", "/ # ", "~ # ", "[12:00] me@host $ ", "(venv) me@host ~ % ",
 ]  # fmt: skip
 
 TYPED = [
-    "$ ls", "$ rm -rf ./build ", "user@host:~$ cat foo > ", "user@host:~$ echo $", "root@host:/# echo 100%", "$ # ", "# ls #",
-    "user@host ~ % vi ", "➜  ~ ls ", "➜  ~ cat foo >", "➜  ~ echo (a)", "➜  app git:(main) ✗ ls ", "➜  app git:(main) rm $ ",
-    "❯ git commit -m \"x\" ", "❯ echo ❯ ", "~/app ❯ cat foo > ", "user@host ~> ls (pwd)", "user@host ~/app> cat x >", "λ x λ ",
-    f" ~/app {ARROW} rm -rf x ", f" ~/app {ARROW} cat x > ", r"PS C:\Users\me> dir > ", "(venv) user@host:~$ (cd x)",
-    "> ", "dquote> ", "heredoc> ", "for while> ", "pipe quote> ", ">> ", ">>> ", "... ", "In [1]: ", "(gdb) ", "(Pdb) ", "mydb=# ",
-    "mydb=> ", "mydb-# ", "mydb(# ", "sqlite> ", "mysql> ", "irb(main):001:0> ", "node> ", "127.0.0.1:6379> ", "Downloading  45% ",
-    "45%", "Password: ", "Continue? [y/N] ", "(reverse-i-search)`': ", "bck-i-search: ", "", "    ", "make: done ", "vim ~/x (a) b ",
-    "echo a ~/b (c)", "user@host:~/a$b$ ls ",
+    "$ ls", "$ rm -rf ./build ", "user@host:~$ cat foo > ", "user@host:~$ echo $", "root@host:/# echo 100%", "$ # ",
+    "# ls #", "user@host ~ % vi ", "➜  ~ ls ", "➜  ~ cat foo >", "➜  ~ echo (a)", "➜  app git:(main) ✗ ls ",
+    "➜  app git:(main) rm $ ", "❯ git commit -m \"x\" ", "❯ echo ❯ ", "~/app ❯ cat foo > ", "user@host ~> ls (pwd)",
+    "user@host ~/app> cat x >", "λ x λ ", f" ~/app {ARROW} rm -rf x ", f" ~/app {ARROW} cat x > ",
+    r"PS C:\Users\me> dir > ", "(venv) user@host:~$ (cd x)", "> ", "dquote> ", "heredoc> ", "for while> ",
+    "pipe quote> ", ">> ", ">>> ", "... ", "In [1]: ", "(gdb) ", "(Pdb) ", "mydb=# ", "mydb=> ", "mydb-# ", "mydb(# ",
+    "sqlite> ", "mysql> ", "irb(main):001:0> ", "node> ", "127.0.0.1:6379> ", "Downloading  45% ", "45%",
+    "Password: ", "Continue? [y/N] ", "(reverse-i-search)`': ", "bck-i-search: ", "", "    ", "make: done ",
+    "vim ~/x (a) b ", "echo a ~/b (c)", "user@host:~/a$b$ ls ", "ls #", "ls ~/x >", "ls ~/x>", "make 100%",
+    "echo foo$", "cd ~; make $", "me@host is in a b $",
 ]  # fmt: skip
 
 
@@ -97,16 +98,6 @@ def test_a_pattern_has_to_match_all_that_is_left_of_the_cursor(row: str, typed: 
     assert half_typed(row, len(row), pattern=re2.compile(r"in \S+: ?")) is typed
 
 
-def info(**changes: Any) -> PaneInfo:
-    values: dict[str, Any] = {
-        "identity": PaneIdentity(host="h", server_pid=1, server_start=2, pane_id="%1", pane_pid=3), "session_id": "$0",
-        "session_name": "s", "window_id": "@0", "window_name": "w", "window_index": 0, "pane_index": 0, "command": "bash",
-        "path": "/", "title": "", "width": 80, "height": 24, "cursor": (0, 0), "dead": False, "dead_status": None, "in_mode": False,
-        "alternate": False, "input_off": False, "synchronized": False, "epoch": "", "marker": "", "owner": "", "hold": False,
-    }  # fmt: skip
-    return PaneInfo(**{**values, **changes})
-
-
 @pytest.mark.parametrize(
     ("changes", "foreground", "idle"),
     [
@@ -120,6 +111,6 @@ def info(**changes: Any) -> PaneInfo:
     ],
 )
 def test_a_shell_is_idle_when_it_is_itself_in_the_foreground(
-    changes: dict[str, Any], foreground: bool | None, idle: bool
+    info: Any, changes: dict[str, Any], foreground: bool | None, idle: bool
 ) -> None:
     assert is_idle_shell(info(**changes), foreground) is idle

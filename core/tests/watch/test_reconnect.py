@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -100,7 +102,8 @@ def test_a_paused_pane_is_captured_and_goes_on(tmux_server: Any, log: Any, watch
     (stream,) = (
         name
         for name, flags in (
-            row.split(" ") for row in tmux_server.run("list-clients", "-F", "#{client_name} #{client_flags}").splitlines()
+            row.split(" ")
+            for row in tmux_server.run("list-clients", "-F", "#{client_name} #{client_flags}").splitlines()
         )
         if "pause-after" in flags
     )
@@ -125,7 +128,9 @@ def test_an_old_tmux_is_refused_with_its_version(tmux_server: Any, log: Any) -> 
     old = tmux_server.directory / "tmux"
     old.write_text("#!/bin/sh\necho tmux 3.1c\n")
     old.chmod(0o755)
-    watcher = Watcher("here", LocalTransport("here"), replace(tmux_server.address, command=str(old)), log, SystemClock())
+    watcher = Watcher(
+        "here", LocalTransport("here"), replace(tmux_server.address, command=str(old)), log, SystemClock()
+    )
     watcher.start()
     log.wait(lambda: log.all(HostDown), "HostDown")
     watcher.stop()
@@ -179,3 +184,70 @@ def test_a_wait_grows_to_its_cap_and_starts_again() -> None:
         assert expected / 2 <= backoff.next() <= expected
     backoff.reset()
     assert backoff.next() <= 1.0
+
+
+class CutChannel:
+    """A channel whose link can be cut: we see its end, the program on the host does not."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._cut = threading.Event()
+        self._data: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self._pump, daemon=True).start()
+
+    def _pump(self) -> None:
+        while data := self._inner.read():
+            self._data.put(data)
+        self._data.put(b"")
+
+    @property
+    def pid(self) -> int | None:
+        return self._inner.pid
+
+    def read(self) -> bytes:
+        return self._data.get()
+
+    def write(self, data: bytes) -> None:
+        if self._cut.is_set():
+            raise BrokenPipeError
+        self._inner.write(data)
+
+    def close(self) -> None:
+        if not self._cut.is_set():
+            self._inner.close()
+
+    def cut(self) -> None:
+        self._cut.set()
+        self._data.put(b"")
+
+
+class CutTransport(LocalTransport):
+    """A transport that remembers its channels."""
+
+    def __init__(self) -> None:
+        super().__init__("here")
+        self.channels: list[CutChannel] = []
+
+    def open(self, argv: Any) -> Any:
+        self.channels.append(CutChannel(super().open(argv)))
+        return self.channels[-1]
+
+
+def test_clients_that_a_lost_link_left_behind_are_ended(tmux_server: Any, log: Any) -> None:
+    pane = tmux_server.new_session()
+    transport = CutTransport()
+    watcher = Watcher("here", transport, tmux_server.address, log, SystemClock())
+    watcher.start()
+    log.wait_ready(pane)
+    old = {str(channel.pid) for channel in transport.channels}
+
+    def clients() -> set[str]:
+        return set(tmux_server.run("list-clients", "-F", "#{client_pid}").split())
+
+    assert clients() == old
+    for channel in transport.channels[:]:
+        channel.cut()
+    tmux_server.wait(lambda: len(clients()) == 2 and not clients() & old, "two new clients and none of the old")
+    watcher.stop()
+    assert clients() == set()
+    transport.close()

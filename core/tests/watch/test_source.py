@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tmux_sentry.contracts import PaneIdentity, TextSource
-from tmux_sentry.tmux.model import PaneInfo
+from tmux_sentry.contracts import TextSource
 from tmux_sentry.watch.source import agent_now, agent_of, text_source
 
 
@@ -44,37 +43,30 @@ def test_an_agent_is_known_by_its_title_or_its_process(command: str, title: str,
     assert agent_of(command, title) == agent
 
 
-def info(command: str = "bash", title: str = "", alternate: bool = False) -> PaneInfo:
-    values: dict[str, Any] = {
-        "identity": PaneIdentity(host="h", server_pid=1, server_start=2, pane_id="%1", pane_pid=3), "session_id": "$0",
-        "session_name": "s", "window_id": "@0", "window_name": "w", "window_index": 0, "pane_index": 0, "path": "/", "width": 80,
-        "height": 24, "cursor": (0, 0), "dead": False, "dead_status": None, "in_mode": False, "input_off": False,
-        "synchronized": False, "epoch": "", "marker": "", "owner": "", "hold": False,
-    }  # fmt: skip
-    return PaneInfo(**values, command=command, title=title, alternate=alternate)
+def test_an_agent_stays_while_its_process_stays(info: Any) -> None:
+    def now(command: str, title: str, *before: str) -> str:
+        return agent_now(info(command=command, title=title), *before)
 
-
-def test_an_agent_stays_while_its_process_stays() -> None:
-    assert agent_now(info("node", "codex"), "codex", "node") == "codex"
-    assert agent_now(info("bash", ""), "codex", "node") == ""
-    assert agent_now(info("bash", ""), "claude", "bash") == ""
-    assert agent_now(info("node", "codex"), "", "node") == ""
-    assert agent_now(info("node", "Qwen - x"), "codex", "node") == "qwen"
+    assert now("node", "codex", "codex", "node") == "codex"
+    assert now("bash", "", "codex", "node") == ""
+    assert now("bash", "", "claude", "bash") == ""
+    assert now("node", "codex", "", "node") == ""
+    assert now("node", "Qwen - x", "codex", "node") == "qwen"
 
 
 @pytest.mark.parametrize(
     ("pane", "source"),
     [
-        (info(), TextSource.STREAM),
-        (info("npm"), TextSource.STREAM),
-        (info("less", alternate=True), TextSource.CAPTURE),
-        (info("claude"), TextSource.CAPTURE),
-        (info("node", "Qwen - x"), TextSource.CAPTURE),
+        ({}, TextSource.STREAM),
+        ({"command": "npm"}, TextSource.STREAM),
+        ({"command": "less", "alternate": True}, TextSource.CAPTURE),
+        ({"command": "claude"}, TextSource.CAPTURE),
+        ({"command": "node", "title": "Qwen - x"}, TextSource.CAPTURE),
     ],
 )
-def test_agents_and_full_screens_are_read_from_captures(pane: PaneInfo, source: TextSource) -> None:
-    assert text_source(pane) is source
+def test_agents_and_full_screens_are_read_from_captures(info: Any, pane: dict[str, Any], source: TextSource) -> None:
+    assert text_source(info(**pane)) is source
 
 
-def test_a_remembered_agent_counts() -> None:
-    assert text_source(info("node", "codex"), "codex") is TextSource.CAPTURE
+def test_a_remembered_agent_counts(info: Any) -> None:
+    assert text_source(info(command="node", title="codex"), "codex") is TextSource.CAPTURE

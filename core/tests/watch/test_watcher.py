@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def test_a_burst_arrives_complete_and_in_order(tmux_server: Any, log: Any, watch
     log.wait_line(pane, "done")
     assert [line for line in log.lines(pane) if line.startswith("line ")] == [f"line {n}" for n in range(1, 10001)]
     activities = [r for r in log.everything(pane) if isinstance(r, Activity)]
-    assert all(b.at - a.at > 0.15 for a, b in zip(activities, activities[1:], strict=False))
+    assert all(b.at - a.at > 0.15 for a, b in pairwise(activities))
 
 
 def test_what_was_there_before_comes_as_one_capture_with_history(tmux_server: Any, log: Any, watch: Begin) -> None:
@@ -66,8 +67,11 @@ def test_what_was_there_before_comes_as_one_capture_with_history(tmux_server: An
 
 def test_half_a_line_is_never_taken_for_a_line(tmux_server: Any, log: Any, watch: Begin) -> None:
     go = tmux_server.directory / "go"
-    script = f"printf 1; while ! [ -e {go} ]; do printf '\\033[m'; sleep 0.02; done; printf '0 problems\\nnext\\n'; exec sleep 1000"
-    pane = tmux_server.new_session(command=f"sh -c '{script.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}'")
+    script = tmux_server.directory / "script"
+    script.write_text(
+        f"printf 1; until [ -e {go} ]; do printf '\\033[m'; sleep 0.02; done; printf '0 problems\\nnext\\n'; sleep 1000"
+    )
+    pane = tmux_server.new_session(command=f"exec sh {script}")
     watch()
     log.wait_ready(pane)
     go.touch()
@@ -264,13 +268,15 @@ def test_an_agent_is_read_from_captures_at_most_five_times_a_second(tmux_server:
     identity = log.identity(pane)
     log.wait_ready(pane)
     tmux_server.send(
-        pane, "printf '\\033]0;✳ topic\\007'; for i in $(seq 60); do echo $i; sleep 0.02; done; echo last; sleep 0.5", "Enter"
+        pane,
+        "printf '\\033]0;✳ topic\\007'; for i in $(seq 60); do echo $i; sleep 0.02; done; echo last; sleep 0.5",
+        "Enter",
     )
     log.wait(lambda: any("last" in s.lines for s in log.screens(pane)), "the last screen")
     assert watcher.view(identity).agent == "claude"
     screens = [s for s in log.screens(pane) if not s.resync]
     assert len(screens) >= 3
-    assert all(b.at - a.at > 0.15 for a, b in zip(screens, screens[1:], strict=False))
+    assert all(b.at - a.at > 0.15 for a, b in pairwise(screens))
     assert "last" not in log.lines(pane)
     assert Title(pane=identity, at=log.all(Title)[0].at, title="✳ topic") in log.all(Title)
 
@@ -315,7 +321,9 @@ def test_no_client_and_no_option_stays_behind(tmux_server: Any, log: Any, watch:
             tmux_server.run("detach-client", "-t", client)
     watcher.stop()
     assert tmux_server.run("list-clients") == ""
-    assert [tmux_server.run("show-options", *where) for where in (["-s"], ["-g"], ["-gw"], ["-p", "-t", pane])] == options
+    assert [
+        tmux_server.run("show-options", *where) for where in (["-s"], ["-g"], ["-gw"], ["-p", "-t", pane])
+    ] == options
     assert tmux_server.show(pane, "#{window_width}x#{window_height}") == size
     processes = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True).stdout
     assert not [p for p in processes.splitlines() if str(tmux_server.address.socket_path) in p and " -C " in p]

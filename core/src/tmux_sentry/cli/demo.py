@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,18 +75,32 @@ def _tmux_server(home: Path, examples: Path) -> Iterator[_Server]:
     server = _Server(argv=("tmux", "-S", str(home / "tmux")), socket=home / "tmux")
     # Nothing of the user's own shell or tmux set-up takes part.
     env = {"PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}", "PS1": "$ ", "HOME": str(home), "TERM": "screen"}
+    env["HISTFILE"] = ""  # bash would write one while the directory is being removed
     shell = ["env", "-i", *(f"{name}={value}" for name, value in env.items()), "bash", "--norc", "--noprofile"]
     size = ("-x", "100", "-y", "30")
     outer = {key: value for key, value in os.environ.items() if key not in ("TMUX", "TMUX_PANE")}
 
-    def tmux(*args: str) -> None:
-        subprocess.run([*server.argv, "-u", "-f", "/dev/null", *args], env=outer, check=True, capture_output=True)
+    def tmux(*args: str) -> str:
+        argv = [*server.argv, "-u", "-f", "/dev/null", *args]
+        return subprocess.run(argv, env=outer, check=True, capture_output=True, text=True).stdout
 
-    tmux("new-session", "-d", "-s", "demo", "-n", _WINDOW, *size, *shell)
+    pid = int(tmux("new-session", "-d", "-P", "-F", "#{pid}", "-s", "demo", "-n", _WINDOW, *size, *shell))
     try:
         yield server
     finally:
         tmux("kill-server")
+        _wait_gone(pid)
+
+
+def _wait_gone(pid: int, seconds: float = 5.0) -> None:
+    """kill-server returns before the server is gone, and the server still owns its socket."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
 
 
 # ----------------------------------------------------------------------------- the watch

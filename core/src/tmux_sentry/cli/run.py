@@ -62,7 +62,7 @@ def command(
     with build_runner(session, policy, hosts_file, dry_run=dry_run, once=once, take_over=take_over) as runner:
         interrupted = run_until_signal(runner)
         if interrupted is None:
-            return EXIT_OK if runner.succeeded or not once else EXIT_FAILED
+            return EXIT_FAILED if once and not dry_run and not runner.succeeded else EXIT_OK
     output.say("stopped; the panes were left as they are. Go on with the same command.")
     return EXIT_INTERRUPTED if interrupted == signal.SIGINT else EXIT_OK
 
@@ -104,6 +104,7 @@ def build_runner(
     """A Runner on the locked database (or, for a dry run, on memory), with its control socket open."""
     from tmux_sentry.approvals.broker import Broker
     from tmux_sentry.clock import SystemClock
+    from tmux_sentry.control.server import ControlServer
     from tmux_sentry.engine.runner import Parts, Runner
     from tmux_sentry.notify.routing import Router
     from tmux_sentry.watch.watcher import Watcher
@@ -142,7 +143,7 @@ def build_runner(
             )
         )
         if not dry_run:
-            stack.enter_context(_control(session, runner))
+            stack.enter_context(ControlServer(session.control, runner.handle))
         yield runner
 
 
@@ -153,18 +154,6 @@ def _memory(session: Session) -> Iterator[Store]:
 
     with Store.open(None, SystemClock(), redact=session.app.redact) as store:
         yield store
-
-
-@contextmanager
-def _control(session: Session, runner: Runner) -> Iterator[None]:
-    from tmux_sentry.control.server import ControlServer
-
-    server = ControlServer(session.control, runner.handle)
-    server.start()
-    try:
-        yield
-    finally:
-        server.stop()
 
 
 def _channels(session: Session, policy: Policy) -> tuple[str, ...]:

@@ -34,6 +34,9 @@ from tmux_sentry.watch.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a send in hand gets at the end; the journal and the marker tell the next start the rest.
+SETTLE = 2.0
+
 #: Hands an event for a Run to the loop; with `wait`, returns only after it was committed.
 Give = Callable[[str, Event, bool], None]
 
@@ -70,6 +73,7 @@ class Effects:
         self._take_over = take_over
         self._dry_run = dry_run
         self._jobs: dict[str, Job] = {}
+        self._threads: list[threading.Thread] = []
 
     def carry_out(self, step: Step) -> None:
         """Start every effect of a committed step; none of them is waited for."""
@@ -108,7 +112,9 @@ class Effects:
             stopped=threading.Event(),
         )
         self._jobs[job.action_id] = job
-        threading.Thread(target=self._send, args=(run.id, job, watcher), name="send", daemon=True).start()
+        thread = threading.Thread(target=self._send, args=(run.id, job, watcher), name="send", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def ports(self, watcher: Watcher, host: str, run_id: str | None) -> Ports:
         """The outside of a send; without a Run there is no baseline to commit."""
@@ -135,10 +141,12 @@ class Effects:
             self._clerk.show(stored.request)
 
     def stop(self) -> None:
-        """Stop every send that has typed nothing yet, and every check."""
+        """Stop every check and every send that has typed nothing yet; one that is typing gets a moment to settle."""
         for action_id in list(self._jobs):
             self._stop_send(action_id)
         self._checks.close()
+        for thread in list(self._threads):
+            thread.join(SETTLE)
 
     def _send(self, run_id: str, job: Job, watcher: Watcher) -> None:
         try:
@@ -147,6 +155,7 @@ class Effects:
             log.exception("send %s failed", job.action_id)
             answer = SendHeld(action_id=job.action_id, reason=f"{type(error).__name__}: {error}")
         self._jobs.pop(job.action_id, None)
+        self._threads.remove(threading.current_thread())
         if answer is not None:
             self._give(run_id, answer, False)
 

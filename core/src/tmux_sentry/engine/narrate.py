@@ -11,11 +11,11 @@ from tmux_sentry.security.sanitize import clean, visible
 
 log = logging.getLogger("tmux_sentry.run")
 
-def narrate(step: Step) -> None:
-    """Log what a committed step did."""
+def narrate(step: Step, *, dry: bool = False) -> None:
+    """Log what a committed step did; `dry` says that nothing of it will be carried out."""
     before, run = step.before, step.run
     if before is None:
-        tell(run, "run %s started", run.id)
+        tell(run, "would start a run" if dry else f"run {run.id} started")
     for effect in step.effects:
         match effect:
             case Record() if effect.status != PENDING:
@@ -24,10 +24,12 @@ def narrate(step: Step) -> None:
                 reason = f": {effect.reason}" if effect.reason else ""
                 tell(run, "%s %s%s%s", effect.stage, effect.status.replace("_", " "), attempt, reason, level=level)
             case Send():
-                tell(run, "%s will type: %s", effect.stage, visible(effect.keys.shown(), 200))
+                will = "would" if dry else "will"
+                tell(run, "%s %s type: %s", effect.stage, will, visible(effect.keys.shown(), 200))
             case Ask():
                 keys = "; ".join(visible(send.shown(), 200) for send in effect.sends) or "(nothing)"
-                tell(run, "%s asks for approval %s to type: %s", effect.stage, effect.approval_id, keys)
+                asks = "would ask" if dry else f"asks ({effect.approval_id})"
+                tell(run, "%s %s for an approval to type: %s", effect.stage, asks, keys)
             case CloseAsk():
                 tell(run, "approval %s: %s", effect.approval_id, effect.outcome)
             case StartCheck():

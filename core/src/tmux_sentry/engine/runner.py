@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -56,6 +57,7 @@ from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.engine.table import PaneTable
+from tmux_sentry.errors import SentryError
 from tmux_sentry.notify.outbox import Outbox
 from tmux_sentry.notify.routing import Router
 from tmux_sentry.policy.model import Policy
@@ -154,7 +156,10 @@ class Runner:
         return send_by_hand(pane.info, keys, args["wait_idle"], self.effects.ports(watcher, pane.info.identity.host, None))
 
     def ask(self, question: Callable[[], T], timeout: float = 30.0) -> T:
-        """Run `question` on the loop's thread and return its answer, or raise what it raised."""
+        """Run `question` on the loop's thread and return its answer, or raise what it raised.
+
+        Raises SentryError when the loop ends first.
+        """
         answer: Future[T] = Future()
 
         def run() -> None:
@@ -164,7 +169,13 @@ class Runner:
                 answer.set_exception(error)
 
         self._inbox.put(run)
-        return answer.result(timeout)
+        deadline = self._clock.monotonic() + timeout
+        while True:
+            try:
+                return answer.result(TICK)
+            except FutureTimeout:
+                if self._stopping.is_set() or self._clock.monotonic() >= deadline:
+                    raise SentryError("tmux-sentry is stopping", "", "try again when it runs") from None
 
     def stop(self) -> None:
         """End the loop after the commit in hand. Safe in a signal handler."""
@@ -186,10 +197,15 @@ class Runner:
                 if self._clock.monotonic() - beat >= HEARTBEAT:
                     self._parts.store.heartbeat()
                     beat = self._clock.monotonic()
-                if self._parts.once and self.starter.all_over(self.watchers):
-                    self._finished = True
+                self._finished = self._is_over()
         finally:
             self._close_down()
+
+    def _is_over(self) -> bool:
+        """A dry run ends when it has said what it would do first, `once` when its Runs have ended."""
+        if self._parts.dry_run:
+            return self.starter.all_begun(self.watchers)
+        return self._parts.once and self.starter.all_over(self.watchers)
 
     def _nap(self) -> float:
         due = self.conductor.due()
@@ -263,6 +279,7 @@ class Runner:
 
     def _observed(self, observation: Observation, signals: tuple[Signal, ...]) -> None:
         pane = observation.pane
+        before = self.panes.get(pane)
         if isinstance(observation, PaneClosed):
             self.table.closed(pane)
         else:
@@ -271,8 +288,9 @@ class Runner:
             log.debug("%s %s: %s", clean(pane.pane_id), signal.kind.value, clean(signal.evidence, 120))
         run = self.conductor.of_pane(pane.key)
         if run is None:
-            self.starter.heard(pane, signals)
-            self._start_runs()
+            first_look = isinstance(observation, Screen) and before is not None and not before.ready
+            if self.starter.heard(pane, signals) or first_look:
+                self._start_runs()
             return
         for event in _events(observation, signals):
             run = self.conductor.step(run.id, event)
@@ -317,7 +335,7 @@ class Runner:
     # -------------------------------------------------------------------- what goes out
 
     def _let_out(self, step: Step) -> None:
-        narrate(step)
+        narrate(step, dry=self._parts.dry_run)
         self._note_typed(step.run)
         attempt = step.run.attempt
         self.table.assign(step.run.pane, step.run.pipeline.name if step.run.open else "", attempt.stage if attempt else "")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import PaneIdentity, Signal, SignalKind
+from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
@@ -95,18 +95,18 @@ class Starter:
         self._conductor.add(run, names)
         return run
 
-    def heard(self, pane: PaneIdentity, signals: Iterable[Signal]) -> None:
-        """Signals of a pane without an open Run: `rerun` may allow its pipeline once more."""
-        kinds = {(s.kind, s.state.value if s.state else None) for s in signals if s.live}
-        for run in self._earlier:
-            pipeline = self._policy.pipeline(run.pipeline)
-            if pipeline is None or run.pane_key != pane.key:
-                continue
-            idle = (SignalKind.STATE, "idle") in kinds
-            if (pipeline.rerun == "on_signal" and any(kind is SignalKind.STATUS for kind, _ in kinds)) or (
-                pipeline.rerun == "on_idle" and idle
-            ):
-                self._again.add((run.pipeline, run.pane_key))
+    def heard(self, pane: PaneIdentity, signals: Iterable[Signal]) -> bool:
+        """Signals of a pane without an open Run; True when `rerun` now allows its pipeline once more."""
+        live = [signal for signal in signals if signal.live]
+        said = {"on_signal"} if any(signal.kind is SignalKind.STATUS for signal in live) else set()
+        if any(signal.state is AgentState.IDLE for signal in live):
+            said.add("on_idle")
+        if not said:
+            return False
+        ran = {run.pipeline for run in self._earlier if run.pane_key == pane.key}
+        again = {(one.name, pane.key) for one in self._policy.pipelines if one.name in ran and one.rerun in said}
+        self._again |= again
+        return bool(again)
 
     # -------------------------------------------------------- earlier Runs, and --once
 
@@ -148,12 +148,19 @@ class Starter:
         if run.id in self._first:
             self._first[run.id] = run.status
 
-    def all_over(self, hosts: Iterable[str]) -> bool:
-        """Whether every host was looked at, nothing is about to start, and every Run of the start has ended."""
+    def all_begun(self, hosts: Iterable[str]) -> bool:
+        """Whether every host was looked at and nothing is about to start."""
         if not self._hosts >= set(hosts):
             return False
-        waiting = [candidate for candidate in self.candidates() if candidate.verdict == "start"]
-        return not waiting and all(status != "open" for status in self._first.values())
+        if any(candidate.verdict == "start" for candidate in self.candidates()):
+            return False
+        if not self._first:
+            log.warning("no pane starts a run; see which would match: tmux-sentry check --policy FILE --hosts FILE")
+        return True
+
+    def all_over(self, hosts: Iterable[str]) -> bool:
+        """Whether, besides, every Run of the start has ended."""
+        return self.all_begun(hosts) and all(status != "open" for status in self._first.values())
 
     def all_succeeded(self) -> bool:
         """Whether every Run that was seen succeeded, and there was one."""

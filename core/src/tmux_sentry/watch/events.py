@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Union
 
 from tmux_sentry.contracts import Observation, PaneIdentity
 from tmux_sentry.errors import Unreachable
@@ -60,8 +59,8 @@ class Activity:
     at: float
 
 
-HostRecord = Union[HostUp, HostDown, Inventoried, PaneSeen, Activity]
-WatchRecord = Union[Observation, HostRecord]
+HostRecord = HostUp | HostDown | Inventoried | PaneSeen | Activity
+WatchRecord = Observation | HostRecord
 
 #: Called from several threads; the records of one pane come one at a time and in the order of the pane.
 #: It must not block for long: the reader of the pane's stream waits for it.

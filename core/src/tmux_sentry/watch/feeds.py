@@ -58,12 +58,13 @@ class Feeds:
         self._retry: dict[str, _Retry] = {}
         self._panes: dict[str, tuple[str, WatchedPane]] = {}  # pane id -> session of record
         self._held: dict[tuple[str, str], bytearray] = {}
+        self._ended: set[int] = set()
 
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """Process ids of the streams' clients on the host."""
+    def take_ended(self) -> set[int]:
+        """Process ids of clients that ended since the last call, as far as one can know from here."""
         with self._lock:
-            return tuple(pid for stream in self._streams.values() if (pid := stream.pid) is not None)
+            ended, self._ended = self._ended, set()
+            return ended
 
     def follow(self, panes: Collection[WatchedPane], every: Collection[str]) -> None:
         """Read exactly these panes, each from its session; `every` names all pane ids of the server.
@@ -164,6 +165,8 @@ class Feeds:
 
     def _exit(self, session: str, stream: OutputStream, reason: str) -> None:
         with self._lock:
+            if stream.pid is not None:
+                self._ended.add(stream.pid)
             if self._streams.get(session) is not stream:
                 return
             del self._streams[session]

@@ -10,7 +10,6 @@ import codecs
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import Union
 
 from tmux_sentry.watch.row import LINE_LIMIT, LogicalLine
 
@@ -60,7 +59,7 @@ class ModeSeen:
     on: bool
 
 
-Part = Union[Printed, OscSeen, TitleSeen, ModeSeen]
+Part = Printed | OscSeen | TitleSeen | ModeSeen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,12 @@ from tmux_sentry.watch.columns import columns_of
 _MARKS = "$#%>❯›»λ➜➤✗✔\ue0b0"  # U+E0B0 is the powerline arrow
 _REPEATED = "❯›»"
 
-# `>` also ends the prompts of continuation lines and of many programs; a shell's names a place before it.
-_PLACE = re.compile(r"[@~/\\]")
+# Commands end in one of these too, behind a prompt that has no mark: what stands before has to be a prompt's words.
+_ASCII_MARKS = "$#%>"
+_ENVIRONMENT = re.compile(r"(?:\([^()]*\) )*")
+_PLACE = re.compile(r"[~/]|.*[:@]")
+# `>` also ends the prompts of continuation lines and of many programs; a shell's names a place right before it.
+_FOLDER = re.compile(r".*[@~/\\].*\S")
 _NOT_A_SHELL = re.compile(
     r">>"  # Python, PowerShell's continuation
     r"|[=\-(!^*'\"][#>]"  # psql: `db=#`, `db->`
@@ -72,7 +76,16 @@ def _looks_bare(text: str) -> bool:
         return False
     if _NOT_A_SHELL.search(text[-8:]):
         return False
-    return mark != ">" or _PLACE.search(head) is not None
+    return mark not in _ASCII_MARKS or _words_of_a_prompt(head, mark)
+
+
+def _words_of_a_prompt(head: str, mark: str) -> bool:
+    if any(character in ";|&" for character in head) or (mark == ">" and not _FOLDER.fullmatch(head)):
+        return False
+    words = _ENVIRONMENT.sub("", head, count=1).split()
+    if len(words) < 2:
+        return not words or not head.endswith(" ") or _PLACE.match(words[0]) is not None
+    return len(words) <= 3 and ("@" in words[0] or words[0].startswith("[") or words[0] == "PS")
 
 
 def _split(row: str, column: int) -> tuple[str, str]:
@@ -84,4 +97,3 @@ def _split(row: str, column: int) -> tuple[str, str]:
             return row[:index], row[index:]
         at += width
     return row + " " * (column - at), ""
-

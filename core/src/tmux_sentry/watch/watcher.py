@@ -13,6 +13,7 @@ from tmux_sentry.contracts import PaneIdentity
 from tmux_sentry.errors import NoServer, Unreachable
 from tmux_sentry.tmux import capture as tmux_capture
 from tmux_sentry.tmux.client import CommandClient
+from tmux_sentry.tmux.connection import end_client
 from tmux_sentry.tmux.inventory import Inventory, list_panes
 from tmux_sentry.tmux.model import Capture, PaneInfo, TmuxAddress
 from tmux_sentry.transport.base import Transport
@@ -66,9 +67,7 @@ class Watcher:
         self._inventory: Inventory | None = None
         self._infos: tuple[PaneInfo, ...] = ()
         self._panes = Panes(sink, clock)
-        self._feeds = Feeds(
-            transport, address, clock, on_output=self._output, on_gap=self._gap, on_change=self._look
-        )
+        self._feeds = Feeds(transport, address, clock, on_output=self._output, on_gap=self._gap, on_change=self._look)
         self._captures: CaptureWorker | None = None
         self._thread: threading.Thread | None = None
         self._cycle = threading.Lock()  # one inventory at a time
@@ -78,6 +77,7 @@ class Watcher:
         self._up = False
         self._lost_at: float | None = None  # monotonic; None while reachable, and before the first time
         self._said = ""
+        self._left: set[int] = set()  # clients of ours that may still be attached on the host
 
     # ------------------------------------------------------------------ for everyone
 
@@ -203,7 +203,20 @@ class Watcher:
             self._transport, self._address, on_notification=self._notified, on_exit=lambda reason: self._look()
         )
         client.start()
+        self._end_left(client)
         return client
+
+    def _end_left(self, client: CommandClient) -> None:
+        """A client that a lost connection left behind is ended, if tmux still lists it as one like ours."""
+        self._left |= self._feeds.take_ended()
+        if not self._left:
+            return
+        rows = client.command("list-clients -F '#{client_pid} #{client_control_mode} #{client_flags}'").lines
+        listed = {pid for pid, control, flags in map(str.split, rows) if control == "1" and "ignore-size" in flags}
+        for pid in self._left:
+            if str(pid) in listed:
+                end_client(self._transport, pid)
+        self._left.clear()
 
     def _follow(self) -> None:
         """Until the client ends: an inventory, then as many streams as it asks for."""
@@ -285,6 +298,8 @@ class Watcher:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+            if client.pid is not None:
+                self._left.add(client.pid)
 
     def _pause(self, seconds: float) -> None:
         self._stopping.wait(seconds)
