@@ -53,13 +53,8 @@ def decode_request(line: bytes) -> tuple[str, Mapping[str, Any]]:
 
 
 def encode_result(result: Any) -> bytes:
-    """A good answer as one line; one that cannot be sent becomes an error."""
-    try:
-        line = _encode({"ok": True, "result": result})
-    except (TypeError, ValueError, RecursionError) as error:
-        return encode_error(
-            SentryError("the answer cannot be sent", clean(str(error)), "this is a bug: please report it")
-        )
+    """A good answer as one line. Raises TypeError, ValueError or RecursionError for what JSON cannot say."""
+    line = _encode({"ok": True, "result": result})
     if len(line) > MAX_ANSWER:
         return encode_error(SentryError("the answer is too long to be sent", fix="ask for less, with --limit"))
     return line

@@ -39,6 +39,7 @@ class Starter:
         self._hosts: set[str] = set()  # inventoried since they came up
         self._resumed: set[str] = set()  # Runs of an earlier process that are not caught up yet
         self._first: dict[str, str] = {}  # for --once: Runs of the start, and how they stand
+        self._begun = False  # what matched at the start has started
         self._again: set[tuple[str, str]] = set()  # (pipeline, pane key) that `rerun` allows
 
     # ------------------------------------------------------------------------- starting
@@ -91,7 +92,8 @@ class Starter:
         )
         self._again.discard((name, info.identity.key))
         self._earlier.append(_started(run, names))
-        self._first.setdefault(run.id, run.status)
+        if not self._begun:
+            self._first[run.id] = run.status
         self._conductor.add(run, names)
         return run
 
@@ -150,10 +152,11 @@ class Starter:
 
     def all_begun(self, hosts: Iterable[str]) -> bool:
         """Whether every host was looked at and nothing is about to start."""
-        if not self._hosts >= set(hosts):
+        if self._begun:
+            return True
+        if not self._hosts >= set(hosts) or any(candidate.verdict == "start" for candidate in self.candidates()):
             return False
-        if any(candidate.verdict == "start" for candidate in self.candidates()):
-            return False
+        self._begun = True
         if not self._first:
             log.warning("no pane starts a run; see which would match: tmux-sentry check --policy FILE --hosts FILE")
         return True
