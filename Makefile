@@ -20,9 +20,9 @@ check: ## lint and type-check
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-bench: ## measure (see benchmarks/)
+bench: ## measure from a printed line to its signal (see benchmarks/)
 	@scripts/setup test
-	@for b in benchmarks/bench_*.py; do [ -e "$$b" ] || continue; echo "$$b"; $(PY) "$$b" || exit 1; done
+	$(PY) benchmarks/latency.py $(ARGS)
 
 dist: ## build the sdist and the wheel of every member into dist/
 	@scripts/setup test

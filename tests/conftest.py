@@ -42,6 +42,12 @@ fi
 """
 
 
+def alive(pid: int) -> bool:
+    """Whether a process is there and not merely waits to be reaped."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
+
+
 class Process:
     """A command in the background; stdout and stderr are read together, line by line."""
 
@@ -92,6 +98,8 @@ class Process:
 
 class Sandbox:
     """A home, a hosts file that names the test's tmux server, and a working directory with npm and gh on the PATH."""
+
+    command = COMMAND
 
     def __init__(self, server: TmuxServer, path: Path) -> None:
         self.server = server
@@ -153,6 +161,12 @@ class Sandbox:
     def wait(self, until: Any, what: str = "the condition", timeout: float = PATIENCE) -> None:
         self.server.wait(until, what, timeout)
 
+    def end_server(self) -> None:
+        """Kill the tmux server and wait until its process is gone: until then its socket takes new clients."""
+        pid = self.server.pid
+        self.server.run("kill-server")
+        self.wait(lambda: not alive(pid), "the end of the tmux server")
+
     # ------------------------------------------------------------------ the command line
 
     def env(self, **more: str) -> dict[str, str]:
@@ -163,8 +177,11 @@ class Sandbox:
 
     def run(self, *args: str | Path, timeout: float = 30.0, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `tmux-sentry ARGS` to its end."""
+        return self.execute([*COMMAND, *args], timeout=timeout, **env)
+
+    def execute(self, argv: list[str | Path], timeout: float = 30.0, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *map(str, args)],
+            [*map(str, argv)],
             cwd=self.work,
             env=self.env(**env),
             stdin=subprocess.DEVNULL,
@@ -174,15 +191,15 @@ class Sandbox:
             check=False,
         )
 
-    def ok(self, *args: str | Path, **env: str) -> str:
+    def ok(self, *args: str | Path, timeout: float = 30.0, **env: str) -> str:
         """Run `tmux-sentry ARGS`, which has to end well, and return its stdout."""
-        done = self.run(*args, **env)
+        done = self.run(*args, timeout=timeout, **env)
         assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def json(self, *args: str | Path) -> Any:
+    def json(self, *args: str | Path, **env: str) -> Any:
         """What `tmux-sentry ARGS --json` printed."""
-        return json.loads(self.ok(*args, "--json"))
+        return json.loads(self.ok(*args, "--json", **env))
 
     def start(self, *args: str | Path, **env: str) -> Process:
         """Run `tmux-sentry ARGS` in the background."""
@@ -206,7 +223,9 @@ class Sandbox:
 
     def stages(self) -> list[tuple[str, str]]:
         """Stage and status of every attempt, in the order in which they began."""
-        return [(row["stage"], row["status"]) for row in self.rows("SELECT stage, status FROM stage_history ORDER BY id")]
+        return [
+            (row["stage"], row["status"]) for row in self.rows("SELECT stage, status FROM stage_history ORDER BY id")
+        ]
 
     def question(self, stage: str = "") -> Path:
         """The approval file of a request, once it is there."""
@@ -226,8 +245,11 @@ class Sandbox:
         return self.server.run("list-clients", "-F", "#{client_pid} #{client_flags}")
 
     def close(self) -> None:
+        """End what was started, and print what it said: pytest shows that for a test that failed."""
         for process in self.processes:
             process.end(signal.SIGKILL)
+            print(f"--- {process.pid}", process.output, sep="\n")
+        print("--- typed", *self.typed(), sep="\n")
 
 
 @pytest.fixture

@@ -86,9 +86,10 @@ def watch(tmux_server: TmuxServer, log: Log) -> Iterator[Callable[..., Watcher]]
     watchers: list[Watcher] = []
     transport = LocalTransport("here")
 
-    def begin(**options: Any) -> Watcher:
+    def begin(want: Callable[[PaneInfo], bool] = lambda info: True, **options: Any) -> Watcher:
         watcher = Watcher("here", transport, tmux_server.address, log, SystemClock(), **options)
         watchers.append(watcher)
+        watcher.want(want)
         watcher.start()
         return watcher
 

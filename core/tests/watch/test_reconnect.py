@@ -7,7 +7,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from tmux_sentry.clock import SystemClock
 from tmux_sentry.contracts import PaneClosed
 from tmux_sentry.errors import NoServer, TmuxMissing, TmuxTooOld, Unreachable
 from tmux_sentry.tmux.model import TmuxAddress
+from tmux_sentry.transport.base import Completed
 from tmux_sentry.transport.local import LocalTransport
 from tmux_sentry.watch.backoff import Backoff
 from tmux_sentry.watch.events import HostDown, HostUp, PaneSeen
@@ -117,9 +118,17 @@ def test_a_paused_pane_is_captured_and_goes_on(tmux_server: Any, log: Any, watch
 
 
 def test_a_host_without_tmux_says_so_once_and_is_tried_again(log: Any) -> None:
-    watcher = Watcher("here", LocalTransport("here"), TmuxAddress(command="no-such-tmux"), log, SystemClock())
+    class Counting(LocalTransport):
+        runs = 0
+
+        def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
+            self.runs += 1
+            return super().run(argv, timeout)
+
+    transport = Counting("here")
+    watcher = Watcher("here", transport, TmuxAddress(command="no-such-tmux"), log, SystemClock())
     watcher.start()
-    log.wait(lambda: log.all(HostDown), "HostDown")
+    log.wait(lambda: transport.runs >= 3, "a third try")
     watcher.stop()
     assert [type(down.error) for down in log.all(HostDown)] == [TmuxMissing]
 

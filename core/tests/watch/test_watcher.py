@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tmux_sentry.contracts import Lines, Osc, PaneClosed, TextSource, Title
+from tmux_sentry.contracts import Lines, Osc, PaneClosed, Screen, TextSource, Title
 from tmux_sentry.tmux.capture import PaneGone
 from tmux_sentry.watch.events import Activity, HostUp, Inventoried, PaneSeen
 from tmux_sentry.watch.watcher import Watcher
@@ -124,7 +124,6 @@ def test_split_and_killed_panes_are_announced_and_closed(tmux_server: Any, log: 
 
 
 def test_the_last_words_come_before_the_closing(tmux_server: Any, log: Any, watch: Begin) -> None:
-    # Of a pane that is not kept, tmux 3.3a itself drops the last output now and then.
     first = tmux_server.new_session(command=IDLE)
     tmux_server.run("set-option", "-g", "remain-on-exit", "on")
     go = tmux_server.directory / "go"
@@ -136,8 +135,11 @@ def test_the_last_words_come_before_the_closing(tmux_server: Any, log: Any, watc
     log.wait_ready(pane)
     go.touch()
     log.wait(lambda: any(c.pane.pane_id == pane for c in log.all(PaneClosed)), "PaneClosed")
-    assert log.lines(pane)[-2:] == ["500", "end"]
-    assert isinstance(log.everything(pane)[-1], PaneClosed)
+    screen, closed = log.everything(pane)[-2:]
+    assert isinstance(screen, Screen)
+    assert screen.lines[:500] == tuple(str(n) for n in range(1, 501))
+    assert screen.lines[500].startswith("end")  # tmux may add "Pane is dead"
+    assert isinstance(closed, PaneClosed)
 
 
 def test_a_respawned_pane_is_another_pane(tmux_server: Any, log: Any, watch: Begin) -> None:
@@ -153,7 +155,7 @@ def test_a_respawned_pane_is_another_pane(tmux_server: Any, log: Any, watch: Beg
         watcher.capture(old)
 
 
-def test_a_dead_pane_closes_with_its_exit_status(tmux_server: Any, log: Any, watch: Begin) -> None:
+def test_a_dead_pane_closes_once_with_its_exit_status(tmux_server: Any, log: Any, watch: Begin) -> None:
     pane = tmux_server.new_session()
     tmux_server.run("set-option", "-g", "remain-on-exit", "on")
     tmux_server.wait_prompt(pane)
@@ -163,7 +165,10 @@ def test_a_dead_pane_closes_with_its_exit_status(tmux_server: Any, log: Any, wat
     log.wait(lambda: log.all(PaneClosed), "PaneClosed")
     before = len(log.all(Inventoried))
     log.wait(lambda: len(log.all(Inventoried)) >= before + 3, "more inventories")
-    assert [c.status for c in log.all(PaneClosed)] == [7]
+    # Now and then tmux 3.3a misses the end of the program and never learns the status.
+    told = tmux_server.show(pane, "#{pane_dead_status}")
+    assert [c.status for c in log.all(PaneClosed)] == [int(told) if told else None]
+    assert told in ("7", "")
     assert len([s for s in log.all(PaneSeen) if s.info.identity.pane_id == pane]) == 1
 
 
@@ -204,11 +209,12 @@ def test_only_sessions_that_match_are_watched(tmux_server: Any, log: Any, watch:
 def test_only_wanted_panes_are_read_but_all_are_listed(tmux_server: Any, log: Any, watch: Begin) -> None:
     mine = tmux_server.new_session("one", "mine")
     other = tmux_server.new_session("two", "other")
-    watcher = watch()
-    watcher.want(lambda info: info.window_name == "mine")
+    watcher = watch(want=lambda info: info.window_name == "mine", interval=0.1)
     log.wait_ready(mine)
     log.identity(other)
-    tmux_server.wait(lambda: len(tmux_server.run("list-clients").splitlines()) == 2)
+    log.wait(lambda: len(log.all(Inventoried)) > 3, "some inventories")
+    assert len(tmux_server.run("list-clients").splitlines()) == 2
+    assert not log.everything(other)
     watcher.want(lambda info: True)
     log.wait_ready(other)
 

@@ -53,14 +53,20 @@ class Clerk:
 
     def _work(self) -> None:
         while True:
+            errand: Callable[[], None] | None
             try:
                 errand = self._errands.get(timeout=LOOK)
             except queue.Empty:
-                self._tell(self._broker.poll())
-                continue
+                errand = self._look
             if errand is None:
                 return
-            errand()
+            try:
+                errand()
+            except Exception as error:  # a full disk, say: people must be heard afterwards
+                log.warning("approvals: %s: %s", type(error).__name__, clean(str(error), 300))
+
+    def _look(self) -> None:
+        self._tell(self._broker.poll())
 
     def _show(self, request: ApprovalRequest) -> None:
         shown = self._broker.open(request)

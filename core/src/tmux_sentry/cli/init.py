@@ -10,6 +10,7 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.session import begin
+from tmux_sentry.errors import SentryError
 
 _UNIT = """\
 # A user unit: cp tmux-sentry.service ~/.config/systemd/user/ && systemctl --user enable --now tmux-sentry
@@ -58,11 +59,13 @@ def _write(path: Path, text: str, mode: int) -> bool:
     """Write a new file; False when there is one, which is left alone."""
     import os
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     except FileExistsError:
         return False
+    except OSError as error:
+        raise SentryError(f"cannot write {path}", error.strerror or str(error), "name another DIRECTORY") from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     return True

@@ -14,7 +14,7 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.app import App, current
-from tmux_sentry.errors import UsageError
+from tmux_sentry.errors import SentryError, UsageError
 
 if TYPE_CHECKING:
     from tmux_sentry.clock import Clock
@@ -113,7 +113,14 @@ def locked_store(session: Session, clock: Clock) -> Iterator[Store]:
     from tmux_sentry.state.store import Store
 
     lock = InstanceLock(session.settings.home / "sentry.lock")
-    lock.acquire()
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise SentryError(
+            f"cannot write to {session.settings.home}",
+            error.strerror or str(error),
+            "make it writable, or set TMUX_SENTRY_HOME to a directory of your own",
+        ) from error
     try:
         with Store.open(session.settings.database_path, clock, redact=session.app.redact) as store:
             yield store

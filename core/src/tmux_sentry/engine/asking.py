@@ -11,25 +11,27 @@ from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import Ask, CloseAsk, Decided
 from tmux_sentry.engine.run import HELD, WAITING_APPROVAL, Attempt, Phase
 from tmux_sentry.policy.model import ApprovalSpec, Stage
+from tmux_sentry.policy.variables import UnknownVariable
 
 
 def ask(b: Builder, stage: Stage, spec: ApprovalSpec) -> None:
     """Ask for everything the stage may type. Each attempt, and each change of it, asks anew."""
-    attempt = b.attempt
-    assert attempt is not None
-    sends = plan.sends(b.run, stage, attempt)
-    digest = _digest(b, stage, attempt)
+    attempt = b.update(phase=Phase.APPROVING, approval_id=None, approval_digest="", held=None, held_at=None)
+    try:
+        sends = plan.sends(b.run, stage, attempt)
+    except UnknownVariable as error:
+        b.hold(f"cannot ask: {error}")
+        return
+    digest = _digest(b, attempt)
+    assert digest is not None
     asked = attempt.asked + 1
     name = f"{b.run.id}/{stage.name}/{attempt.number}/{asked}"
     attempt = b.update(
-        phase=Phase.APPROVING,
         asked=asked,
         approval_id=hashlib.sha256(name.encode()).hexdigest()[:10],
         approval_digest=digest,
         approval_expires=b.now + spec.timeout,
         remind_at=None if spec.remind_after is None else b.now + spec.remind_after,
-        held=None,
-        held_at=None,
     )
     assert attempt.approval_id is not None
     b.emit(
@@ -49,12 +51,12 @@ def ask(b: Builder, stage: Stage, spec: ApprovalSpec) -> None:
 
 
 def decided(b: Builder, event: Decided) -> bool | None:
-    """An answer: True or False when it counts, None when it is for another request or for something else than was shown."""
+    """True or False when the answer counts, None when it is for another request or another thing than was shown."""
     attempt = b.attempt
     if attempt is None or attempt.phase is not Phase.APPROVING or attempt.approval_id != event.approval_id:
         return None
     stage = b.stage
-    if event.digest != attempt.approval_digest or _digest(b, stage, attempt) != attempt.approval_digest:
+    if event.digest != attempt.approval_digest or _digest(b, attempt) != attempt.approval_digest:
         b.emit(CloseAsk(approval_id=event.approval_id, outcome="superseded"))
         assert stage.require_approval is not None
         ask(b, stage, stage.require_approval)
@@ -74,7 +76,8 @@ def decided(b: Builder, event: Decided) -> bool | None:
 def due(b: Builder) -> str | None:
     """Remind, or let the request time out; returns why the stage is rejected, if it is. A timeout never approves."""
     attempt, spec = b.attempt, b.stage.require_approval
-    assert attempt is not None and spec is not None
+    assert attempt is not None
+    assert spec is not None
     if attempt.remind_at is not None and b.now >= attempt.remind_at:
         attempt = b.update(remind_at=None)
         _tell(b, attempt, "approval.reminder", f"{b.run.pipeline.name}: {attempt.stage} still waits for an approval")
@@ -82,6 +85,7 @@ def due(b: Builder) -> str | None:
         return None
     why = f"nobody answered in {spec.timeout:g} s"
     if spec.on_timeout == "reject":
+        _settle(b, attempt, "expired")
         return why
     # The request stays open and votable; only its clock has ended.
     why += "; the request stays open"
@@ -98,17 +102,34 @@ def next_due(attempt: Attempt) -> float | None:
 
 def withdraw(b: Builder, attempt: Attempt) -> None:
     """The question is moot."""
+    _settle(b, attempt, "cancelled")
+
+
+def is_covered(b: Builder) -> bool:
+    """Whether what the stage may type is still what a person approved, if one had to."""
+    attempt = b.attempt
+    assert attempt is not None
+    return b.stage.require_approval is None or _digest(b, attempt) == attempt.approval_digest
+
+
+def _settle(b: Builder, attempt: Attempt, outcome: str) -> None:
     if attempt.approval_id is not None:
-        b.emit(CloseAsk(approval_id=attempt.approval_id, outcome="cancelled"))
+        b.emit(CloseAsk(approval_id=attempt.approval_id, outcome=outcome))
         b.update(approval_id=None, approval_expires=None, remind_at=None)
 
 
-def _digest(b: Builder, stage: Stage, attempt: Attempt) -> str:
-    return approval_digest(
-        b.run.id, stage.name, attempt.number, b.run.pane.key, plan.sends(b.run, stage, attempt), b.run.policy_digest
-    )
+def _digest(b: Builder, attempt: Attempt) -> str | None:
+    """What binds an answer to the sends; None, which no answer has, when they cannot be worked out."""
+    try:
+        sends = plan.sends(b.run, b.stage, attempt)
+    except UnknownVariable:
+        return None
+    return approval_digest(b.run.id, attempt.stage, attempt.number, b.run.pane.key, sends, b.run.policy_digest)
 
 
 def _tell(b: Builder, attempt: Attempt, event: str, title: str) -> None:
-    keys = "\n".join(send.shown() for send in plan.sends(b.run, b.stage, attempt)) or "(types nothing)"
+    try:
+        keys = "\n".join(send.shown() for send in plan.sends(b.run, b.stage, attempt)) or "(types nothing)"
+    except UnknownVariable as error:
+        keys = f"(cannot be worked out: {error})"
     b.tell(event, Level.WARNING, title, keys, approval=attempt.approval_id or "", stage=attempt.stage)

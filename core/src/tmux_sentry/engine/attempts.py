@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tmux_sentry.contracts import CheckStatus, Level
-from tmux_sentry.engine import asking, plan
+from tmux_sentry.engine import asking, plan, verdict
 from tmux_sentry.engine.builder import Builder
-from tmux_sentry.engine.conditions import evaluate, stage_leaves
 from tmux_sentry.engine.events import (
-    AboutToSend,
     Decided,
     Notify,
     PaneGone,
@@ -20,33 +18,34 @@ from tmux_sentry.engine.events import (
     StopCheck,
     StopSend,
 )
-from tmux_sentry.engine.output import fingerprint, squeeze
-from tmux_sentry.engine.run import FAILED, HELD, PENDING, REJECTED, RUNNING, SUCCEEDED, TIMED_OUT, Attempt, Phase, Run
-from tmux_sentry.policy.model import Action, ExternalCheck, IdleFor, NotifyAction, SendKeys, Stage, WaitAction
+from tmux_sentry.engine.run import FAILED, PENDING, REJECTED, RUNNING, SUCCEEDED, TIMED_OUT, Attempt, Phase
+from tmux_sentry.policy.model import Action, ExternalCheck, NotifyAction, SendKeys, Stage, WaitAction
 from tmux_sentry.policy.variables import UnknownVariable, substitute_message
+
+#: Why a stage that may act is not running yet.
+UNTYPED = "waiting to type"
 
 # ---------------------------------------------------------------------------- begin
 
 
-def begin(b: Builder, stage: Stage, number: int) -> None:
-    """Start an attempt: ask first where the stage requires it, then act."""
-    b.run = replace(b.run, attempt=Attempt(stage=stage.name, number=number, phase=Phase.ACTING))
+def begin(b: Builder, stage: Stage, number: int, first: int) -> None:
+    """Start an attempt: ask first where the stage requires it, then act. `retries` counts from attempt `first`."""
+    b.run = replace(b.run, attempt=Attempt(stage=stage.name, number=number, first=first, phase=Phase.ACTING))
     if stage.require_approval is None:
         act(b)
-        return
-    try:
+    else:
         asking.ask(b, stage, stage.require_approval)
-    except UnknownVariable as error:
-        hold(b, f"cannot ask: {error}")
 
 
 def act(b: Builder) -> None:
     """Begin with actions_on_start. A stage that types nothing is running, and looked at, from here on."""
     attempt = b.update(phase=Phase.ACTING, action=0)
+    b.run = replace(b.run, last_output_at=b.now)
     if any(isinstance(action, SendKeys) for action in b.stage.actions_on_start):
-        b.record(attempt, PENDING, "waiting to type")
+        b.record(attempt, PENDING, UNTYPED)
     else:
-        b.update(armed=True, baseline=b.run.on_screen)
+        lines = None if b.run.seen is None else frozenset(b.run.seen)
+        b.update(armed=True, baseline=b.run.on_screen, baseline_lines=lines)
     go(b)
 
 
@@ -59,7 +58,7 @@ def go(b: Builder) -> None:
         actions = list_in_hand(b.stage, attempt)
         if attempt.action >= len(actions):
             if attempt.phase is Phase.ENDING:
-                _finish(b)
+                finish(b)
             else:
                 _running(b)
                 b.update(phase=Phase.WATCHING)
@@ -115,7 +114,10 @@ def hand_out(b: Builder, action: SendKeys) -> None:
     try:
         keys = plan.resolve(action, b.run, attempt.stage, attempt)
     except UnknownVariable as error:
-        hold(b, f"cannot type: {error}")
+        b.hold(f"cannot type: {error}")
+        return
+    if not asking.is_covered(b):
+        b.hold("what it would type now is not what was approved")
         return
     b.emit(
         Send(
@@ -180,107 +182,37 @@ def decided(b: Builder, event: Decided) -> None:
 # ---------------------------------------------------------------------- about sends
 
 
-def about_to_send(b: Builder, event: AboutToSend) -> None:
-    """From here on output counts, except what is visible now and the echo of the keys."""
-    attempt = b.attempt
-    if attempt is None or attempt.action_id != event.action_id or attempt.phase is Phase.ENDING:
-        return
-    text = _text_in_hand(b, attempt)
-    b.update(
-        armed=True,
-        baseline=attempt.baseline | frozenset(event.digests),
-        baseline_lines=attempt.baseline_lines | {fingerprint(line) for line in event.lines if line.strip()},
-        typed=(*attempt.typed, text) if text and text not in attempt.typed else attempt.typed,
-        echo=text if squeeze(text) else None,
-        withheld=(),
-        exit_code=None,
-    )
-
-
-def _text_in_hand(b: Builder, attempt: Attempt) -> str:
-    action = list_in_hand(b.stage, attempt)[attempt.action - 1]
-    assert isinstance(action, SendKeys)
-    return plan.resolve(action, b.run, attempt.stage, attempt).text
-
-
 def send_done(b: Builder, event: SendDone) -> None:
-    """The keys are in the pane; the next action."""
+    """The keys are in the pane; the next action, unless their output has decided already."""
     if b.attempt is None or b.attempt.action_id != event.action_id:
         return
-    b.update(action_id=None)
+    phase = b.attempt.phase
+    b.update(action_id=None, sent=True)
+    b.run = replace(b.run, last_output_at=b.now)
     _running(b)
-    go(b)
+    look(b)
+    if b.attempt is not None and b.attempt.phase is phase:  # else the look has decided it, and it has gone on
+        go(b)
 
 
 def send_held(b: Builder, event: SendHeld) -> None:
     """A person must decide what becomes of the keys."""
     if b.attempt is not None and b.attempt.action_id == event.action_id:
-        hold(b, event.reason)
-
-
-def hold(b: Builder, reason: str) -> None:
-    """Stop here until a person decides; deadlines wait with it."""
-    attempt = b.update(held=reason, held_at=b.now)
-    b.record(attempt, HELD, reason)
-    b.tell("stage.held", Level.WARNING, f"{b.run.pipeline.name}: {attempt.stage} is held", reason, run=b.run.id)
-
-
-def release(b: Builder) -> None:
-    """The hold is over; deadlines go on from where they stood."""
-    attempt = b.attempt
-    assert attempt is not None and attempt.held_at is not None
-    away = b.now - attempt.held_at
-    b.update(held=None, held_at=None)
-    clocks_go_on(b, away)
+        b.hold(event.reason)
 
 
 # -------------------------------------------------------------------------- judging
 
 
 def look(b: Builder) -> None:
-    """Decide the attempt if its conditions allow it."""
+    """Decide the attempt if what is known allows it."""
     attempt = b.attempt
     if attempt is None or attempt.held is not None or attempt.phase not in (Phase.ACTING, Phase.WATCHING):
         return
-    if not attempt.armed:
-        return
-    why = _failure(b, attempt)
-    if why is not None:
+    if (why := verdict.failure(b.run, b.stage, attempt, b.now)) is not None:
         conclude(b, FAILED, why)
-    elif attempt.phase is Phase.WATCHING and (why := _success(b, attempt)) is not None:
+    elif (why := verdict.success(b.run, b.stage, attempt, b.now)) is not None:
         conclude(b, SUCCEEDED, why)
-
-
-def _failure(b: Builder, attempt: Attempt) -> str | None:
-    if attempt.status_ok is False:
-        return "STATUS ok false"
-    if CheckStatus.FAILURE.value in attempt.checks.values() and not _asked_for(b.stage, CheckStatus.FAILURE):
-        return "the external check failed"
-    for number, condition in enumerate(b.stage.failure_when):
-        if evaluate(condition, b.run, attempt, b.now):
-            return f"failure_when[{number}]"
-    if not b.stage.success_when and attempt.phase is Phase.WATCHING and attempt.exit_code:
-        return f"exit status {attempt.exit_code}"
-    return None
-
-
-def _asked_for(stage: Stage, status: CheckStatus) -> bool:
-    """Whether success itself is defined by that status (`external_status: failure` under success_when)."""
-    return any(getattr(condition, "status", None) == status.value for condition in stage.success_when)
-
-
-def _success(b: Builder, attempt: Attempt) -> str | None:
-    if b.stage.success_when:
-        held = all(evaluate(condition, b.run, attempt, b.now) is True for condition in b.stage.success_when)
-        return "success_when" if held else None
-    checks = set(attempt.checks.values())
-    if checks and checks != {CheckStatus.SUCCESS.value}:
-        return None
-    if attempt.status_ok:
-        return "STATUS ok true"
-    if attempt.exit_code == 0:
-        return "exit status 0"
-    return "external check succeeded" if checks else None
 
 
 # --------------------------------------------------------------------------- ending
@@ -291,7 +223,16 @@ def conclude(b: Builder, outcome: str, reason: str) -> None:
     attempt = b.attempt
     assert attempt is not None
     drop_open_work(b, attempt)
-    attempt = b.update(phase=Phase.ENDING, outcome=outcome, reason=reason, action=0, action_id=None, wait_until=None, held=None)
+    attempt = b.update(
+        phase=Phase.ENDING,
+        outcome=outcome,
+        reason=reason,
+        action=0,
+        action_id=None,
+        wait_until=None,
+        held=None,
+        held_at=None,
+    )
     b.record(attempt, outcome, reason, finished=True)
     name = f"{b.run.pipeline.name}: {attempt.stage}"
     if outcome == SUCCEEDED:
@@ -311,34 +252,60 @@ def drop_open_work(b: Builder, attempt: Attempt) -> None:
     asking.withdraw(b, attempt)
 
 
-def _finish(b: Builder) -> None:
+def finish(b: Builder) -> None:
+    """The outcome's list is carried out: rest before the next try, or let the stage go."""
     attempt = b.attempt
     assert attempt is not None
-    again = attempt.outcome in (FAILED, TIMED_OUT) and attempt.number <= b.stage.retries and b.run.gone is None
+    again = (
+        attempt.outcome in (FAILED, TIMED_OUT)
+        and not attempt.last
+        and attempt.number - attempt.first < b.stage.retries
+        and b.run.gone is None
+    )
     if again:
-        b.update(phase=Phase.RESTING, wait_until=b.now + b.stage.retry_delay)
-        if b.stage.retry_delay == 0:
-            begin(b, b.stage, attempt.number + 1)
+        b.update(phase=Phase.RESTING, wait_until=b.now + b.stage.retry_delay, held=None, held_at=None)
     else:
         b.run = replace(b.run, attempt=None)
 
 
-def pane_gone(b: Builder, event: PaneGone) -> None:
-    """No pane, no stage: the attempt fails, unless its exit status was what it waited for."""
-    b.run = replace(b.run, gone=event.reason)
+def try_again(b: Builder) -> bool:
+    """End a rest that is over: the next attempt. False when there is none to end."""
     attempt = b.attempt
-    if attempt is None or attempt.phase is Phase.ENDING:
+    if attempt is None or attempt.phase is not Phase.RESTING or attempt.held is not None or b.run.unreachable:
+        return False
+    if attempt.wait_until is not None and b.now < attempt.wait_until:
+        return False
+    begin(b, b.stage, attempt.number + 1, attempt.first)
+    return True
+
+
+def pane_gone(b: Builder, event: PaneGone) -> None:
+    """No pane, no stage, no keys: the attempt fails, unless its exit status was what it waited for."""
+    b.run = replace(b.run, gone=event.reason, away_since=None)
+    attempt = b.attempt
+    if attempt is None:
+        return
+    if attempt.phase is Phase.RESTING:
+        b.run = replace(b.run, attempt=None)
+        return
+    if attempt.phase is Phase.ENDING:
+        _go_on_without_pane(b, attempt)
         return
     if event.status is not None and attempt.armed:
         b.update(exit_code=event.status)
         if b.stage.success_when:
             look(b)
-    attempt = b.attempt
-    if attempt is not None and attempt.phase is not Phase.ENDING:
-        if attempt.phase is Phase.RESTING:
-            b.run = replace(b.run, attempt=None)
-        else:
-            conclude(b, FAILED, event.reason)
+    if b.attempt is not None and not b.attempt.phase.decided:
+        conclude(b, FAILED, event.reason)
+
+
+def _go_on_without_pane(b: Builder, attempt: Attempt) -> None:
+    """What remains of the outcome's list, its sends left out."""
+    if attempt.action_id is not None:
+        b.emit(StopSend(action_id=attempt.action_id))
+    b.update(action_id=None, held=None, held_at=None)
+    if attempt.wait_until is None:
+        go(b)
 
 
 # ----------------------------------------------------------------------------- time
@@ -350,70 +317,5 @@ def _running(b: Builder) -> None:
     assert attempt is not None
     if attempt.started_at is None and attempt.phase is not Phase.ENDING:
         attempt = b.update(started_at=b.now, deadline=b.now + b.stage.timeout)
-        b.record(attempt, RUNNING)
-
-
-def due(b: Builder) -> None:
-    """Time has passed: whichever deadline was reached."""
-    attempt = b.attempt
-    if attempt is None:
-        return
-    if attempt.phase is Phase.APPROVING:
-        why = asking.due(b)
-        if why is not None:
-            conclude(b, REJECTED, why)
-    elif attempt.held is not None:
-        return
-    elif attempt.phase is Phase.RESTING:
-        if attempt.wait_until is not None and b.now >= attempt.wait_until:
-            begin(b, b.stage, attempt.number + 1)
-    else:
-        _due_while_running(b, attempt)
-
-
-def _due_while_running(b: Builder, attempt: Attempt) -> None:
-    for action_id, deadline in attempt.check_deadlines.items():
-        if attempt.phase is not Phase.ENDING and b.now >= deadline and attempt.checks[action_id] == CheckStatus.PENDING.value:
-            conclude(b, TIMED_OUT, "the external check did not finish in its max_wait")
-            return
-    if attempt.phase is not Phase.ENDING and attempt.deadline is not None and b.now >= attempt.deadline:
-        conclude(b, TIMED_OUT, f"not decided after {b.stage.timeout:g} s")
-        return
-    if attempt.wait_until is not None and b.now >= attempt.wait_until:
-        b.update(wait_until=None)
-        go(b)
-    else:
-        look(b)
-
-
-def next_due(run: Run, attempt: Attempt, now: float) -> float | None:
-    """The earliest deadline of the attempt, epoch seconds."""
-    if attempt.phase is Phase.APPROVING:
-        return asking.next_due(attempt)
-    if attempt.held is not None:
-        return None
-    times = [attempt.wait_until]
-    if attempt.phase is not Phase.ENDING:
-        times += [attempt.deadline]
-        times += [t for key, t in attempt.check_deadlines.items() if attempt.checks[key] == CheckStatus.PENDING.value]
-    stage = run.pipeline.stage(attempt.stage)
-    if stage is not None and run.last_output_at is not None and attempt.armed:
-        idle = [run.last_output_at + leaf.seconds for leaf in stage_leaves(stage) if isinstance(leaf, IdleFor)]
-        times += [at for at in idle if at > now]
-    return min((at for at in times if at is not None), default=None)
-
-
-def clocks_go_on(b: Builder, away: float) -> None:
-    """Time that nobody could watch does not count."""
-    attempt = b.attempt
-    if attempt is None:
-        return
-
-    def later(at: float | None) -> float | None:
-        return None if at is None else at + away
-
-    b.update(
-        deadline=later(attempt.deadline),
-        wait_until=later(attempt.wait_until),
-        check_deadlines={key: at + away for key, at in attempt.check_deadlines.items()},
-    )
+        if attempt.held is None:
+            b.record(attempt, RUNNING)

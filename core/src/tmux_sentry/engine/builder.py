@@ -7,7 +7,7 @@ from typing import Any
 
 from tmux_sentry.contracts import Level
 from tmux_sentry.engine.events import Effect, Notify, Record
-from tmux_sentry.engine.run import Attempt, Run, StageState
+from tmux_sentry.engine.run import HELD, Attempt, Run, StageState
 from tmux_sentry.policy.model import Stage
 
 
@@ -64,10 +64,21 @@ class Builder:
             )
         )
 
-    def tell(self, event: str, level: Level, title: str, text: str = "", **fields: str) -> None:
-        """Tell people, once per (Run, event, stage, attempt)."""
+    def hold(self, reason: str) -> None:
+        """Stop here until a person decides; deadlines wait with it. What has its outcome keeps that status."""
         attempt = self.run.attempt
-        where = f"{attempt.stage}/{attempt.number}/{attempt.asked}" if attempt else ""
+        assert attempt is not None
+        attempt = self.update(held=reason, held_at=self.now if attempt.held is None else attempt.held_at)
+        if not attempt.phase.decided:
+            self.record(attempt, HELD, reason)
+        title = f"{self.run.pipeline.name}: {attempt.stage} is held"
+        self.tell("stage.held", Level.WARNING, title, reason, run=self.run.id)
+
+    def tell(self, event: str, level: Level, title: str, text: str = "", **fields: str) -> None:
+        """Tell people, once per (Run, event, stage, attempt, question, send); of a Run, once per end."""
+        attempt = self.run.attempt
+        tries = sum(stage.attempts for stage in self.run.stages.values())
+        where = f"{attempt.stage}/{attempt.number}/{attempt.asked}/{attempt.sends}" if attempt else str(tries)
         self.emit(
             Notify(
                 event=event,

@@ -34,11 +34,14 @@ def evaluate(condition: Condition, run: Run, attempt: Attempt, now: float) -> bo
         case ExternalStatus():
             return _external(condition, attempt)
         case AgentStateIs():
-            return None if run.agent_state is AgentState.UNKNOWN else run.agent_state in condition.states
+            # Idle before the keys says nothing about after them; and a state that nobody can see may have changed.
+            unknown = run.agent_state is AgentState.UNKNOWN or attempt.state_old or run.unreachable
+            return None if unknown else run.agent_state in condition.states
         case ExitCode():
             return None if attempt.exit_code is None else attempt.exit_code in condition.codes
         case IdleFor():
-            return None if run.last_output_at is None else now - run.last_output_at >= condition.seconds
+            at = None if run.unreachable else run.last_output_at
+            return None if at is None else now - at >= condition.seconds
         case AnyOf():
             values = [evaluate(c, run, attempt, now) for c in condition.of]
             return True if True in values else None if None in values else False
@@ -87,12 +90,12 @@ def stage_leaves(stage: Stage) -> list[Condition]:
 
 def matches_line(leaf: LogRegex, line: str) -> bool:
     """Whether a line of output matches."""
-    return compiled(leaf.pattern).search(line[:LINE_LIMIT]) is not None
+    return found(leaf.pattern, line[:LINE_LIMIT])
 
 
 def matches_event(leaf: SentryEvent, signal: Signal, stage: str) -> bool:
     """Whether a SENTRY event is the one meant. An event without a stage is about the running one."""
-    if leaf.type is not None and leaf.type.upper() != signal.event_type:
+    if leaf.type is not None and leaf.type.upper() != (signal.event_type or signal.kind.value.upper()):
         return False
     if (leaf.stage or stage) != (signal.stage or stage):
         return False
@@ -102,6 +105,11 @@ def matches_event(leaf: SentryEvent, signal: Signal, stage: str) -> bool:
 def passes(signal: Signal, stage: Stage) -> bool:
     """Whether the stage may act on the event; below its bar a Signal is shown, not acted on."""
     return signal.confidence >= stage.min_confidence and signal.trust >= stage.min_trust
+
+
+def found(pattern: str, text: str) -> bool:
+    """Whether RE2 finds `pattern` in `text`; a lone surrogate, which UTF-8 cannot say, is a `?`."""
+    return compiled(pattern).search(text.encode("utf-8", "replace").decode("utf-8")) is not None
 
 
 @lru_cache(maxsize=512)

@@ -73,14 +73,14 @@ class Conductor:
             self._take(stored, env)
         return list(self.runs.values())
 
-    def add(self, run: Run, names: RunNames) -> None:
-        """Take a new Run in; it is written down with its first step, `Started`."""
-        self.runs[run.id] = run
-        self._names[run.id] = names
+    def add(self, run: Run, names: RunNames) -> Run:
+        """Take a new Run in, written down with its first step, `Started`; returns it as it is then."""
         started, effects = step(run, Started(), self._clock.now())
+        self._names[run.id] = names
         with self._store.transaction() as tx:
             self._write(tx, None, started, effects, Started())
         self._after(None, started, effects, Started())
+        return started
 
     def of_pane(self, key: str) -> Run | None:
         """The open Run of a pane."""
@@ -112,6 +112,9 @@ class Conductor:
             comment=clean(decision.comment),
         )
         run, effects = step(before, event, self._clock.now())
+        outcome = "approved" if decision.approved else "rejected"
+        if stored.status == "pending" and CloseAsk(approval_id=decision.request_id, outcome=outcome) not in effects:
+            return self._superseded(decision, digest, before, run, effects, event)
         with self._store.transaction() as tx:
             if not tx.decide(decision, digest):
                 if stored.status == "pending":
@@ -119,7 +122,7 @@ class Conductor:
                 return f"too late: the request is already {stored.status}"
             self._write(tx, before, run, effects, event)
         self._after(before, run, effects, event)
-        return "approved" if decision.approved else "rejected"
+        return outcome
 
     def order(self, run_id: str, order: Order) -> Run:
         """Carry out a person's order, or raise UsageError saying why it makes no sense."""
@@ -127,7 +130,12 @@ class Conductor:
         if run is None:
             raise UsageError(f"no open run {clean(run_id, 40)}", "", "see: tmux-sentry runs list")
         why = orders.refusal(run, order)
+        other = self.of_pane(run.pane.key)
+        if why is None and not run.open and other is not None:
+            why = f"its pane has another open run: {other.id}"
         if why is not None:
+            if not run.open:
+                self._forget(run)  # it was only revived for this
             raise UsageError(f"cannot {order.verb} run {run.id}", why)
         return self.step(run_id, order)
 
@@ -169,11 +177,13 @@ class Conductor:
         self.runs[run.id] = run
         self._let_out(Step(before=before, run=run, event=event, effects=effects))
         if not run.open:
-            self.runs.pop(run.id, None)
+            self._forget(run)
 
-    def _write(
-        self, tx: Transaction, before: Run | None, run: Run, effects: tuple[Effect, ...], event: Event
-    ) -> None:
+    def _forget(self, run: Run) -> None:
+        self.runs.pop(run.id, None)
+        self._names.pop(run.id, None)
+
+    def _write(self, tx: Transaction, before: Run | None, run: Run, effects: tuple[Effect, ...], event: Event) -> None:
         now = self._clock.now()
         if run != before:
             tx.save_run(run, self._names[run.id])
@@ -212,8 +222,20 @@ class Conductor:
 
     def _late(self, decision: Decision, digest: str, why: str) -> str:
         with self._store.transaction() as tx:
+            tx.close_approval(decision.request_id, "cancelled", self._clock.now())
             tx.decide(decision, digest)
         return f"too late: {why}"
+
+    def _superseded(
+        self, decision: Decision, digest: str, before: Run, run: Run, effects: tuple[Effect, ...], event: Event
+    ) -> str:
+        """The Run would do something else now than what was shown; the answer is written down and does not count."""
+        with self._store.transaction() as tx:
+            self._write(tx, before, run, effects, event)
+            tx.close_approval(decision.request_id, "superseded", self._clock.now())
+            tx.decide(decision, digest)
+        self._after(before, run, effects, event)
+        return "does not count: what would be done has changed since it was asked"
 
 
 def request_of(run: Run, ask: Ask, now: float) -> ApprovalRequest:

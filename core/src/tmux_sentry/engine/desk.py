@@ -70,9 +70,14 @@ class Desk:
         return _shown(self._conductor.order(run_id, Order(verb=verb, stage=stage, by=clean(by, 100))))  # type: ignore[arg-type]
 
     def resume_all(self, verb: str, by: str) -> list[dict[str, Any]]:
-        """Resume every held Run."""
-        held = [run.id for run in self._conductor.runs.values() if run.held is not None]
-        return [self.order(run_id, verb, by) for run_id in held]
+        """Resume every held Run; one that cannot be says why and does not keep the others."""
+        answers = []
+        for run in [run for run in self._conductor.runs.values() if run.held is not None]:
+            try:
+                answers.append(self.order(run.id, verb, by))
+            except UsageError as error:
+                answers.append(_shown(run) | {"held": f"{run.held} ({error.what}: {error.why})"})
+        return answers
 
     def start(self, pipeline: str, pane: str, host: str | None = None) -> dict[str, Any]:
         """Start a pipeline on a pane by hand, also where it ran before."""

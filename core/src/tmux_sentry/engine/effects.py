@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from tmux_sentry.approvals.clerk import Clerk
@@ -27,7 +28,9 @@ from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.sending import Job, Ports, carry_out
+from tmux_sentry.errors import SentryError
 from tmux_sentry.notify.outbox import Outbox
+from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.store import Store
 from tmux_sentry.tmux.model import Capture
 from tmux_sentry.watch.watcher import Watcher
@@ -102,7 +105,9 @@ class Effects:
         if self._dry_run:
             return
         if watcher is None:
-            self._give(run.id, SendHeld(action_id=effect.action_id, reason=f"no host {run.pane.host} is watched"), False)
+            self._give(
+                run.id, SendHeld(action_id=effect.action_id, reason=f"no host {run.pane.host} is watched"), False
+            )
             return
         job = Job(
             action_id=effect.action_id,
@@ -145,12 +150,16 @@ class Effects:
         for action_id in list(self._jobs):
             self._stop_send(action_id)
         self._checks.close()
+        deadline = time.monotonic() + SETTLE
         for thread in list(self._threads):
-            thread.join(SETTLE)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _send(self, run_id: str, job: Job, watcher: Watcher) -> None:
         try:
             answer = carry_out(job, self.ports(watcher, job.pane.host, run_id))
+        except SentryError as error:  # the database refused, or the loop has ended: nothing was typed
+            log.warning("send %s: %s", job.action_id, clean("; ".join(error.lines())))
+            answer = SendHeld(action_id=job.action_id, reason=clean(error.what))
         except Exception as error:  # a defect here must hold one stage, not stop the rest
             log.exception("send %s failed", job.action_id)
             answer = SendHeld(action_id=job.action_id, reason=f"{type(error).__name__}: {error}")

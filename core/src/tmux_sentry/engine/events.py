@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from tmux_sentry.contracts import AgentState, CheckStatus, Level, Signal
 
@@ -138,10 +138,10 @@ class Order:
     reason: str = ""
 
 
-Event = Union[
-    Started, OutputSeen, ScreenSeen, Activity, StateSeen, ExitSeen, PaneGone, Unreachable, Reachable,
-    AboutToSend, SendDone, SendHeld, CheckReported, Decided, Due, Order,
-]  # fmt: skip
+Event = (
+    Started | OutputSeen | ScreenSeen | Activity | StateSeen | ExitSeen | PaneGone | Unreachable | Reachable
+    | AboutToSend | SendDone | SendHeld | CheckReported | Decided | Due | Order
+)  # fmt: skip
 
 # ------------------------------------------------------------------------- effects
 
@@ -243,4 +243,4 @@ class Record:
     approved_by: str = ""
 
 
-Effect = Union[Send, StopSend, Ask, CloseAsk, StartCheck, StopCheck, Notify, Record]
+Effect = Send | StopSend | Ask | CloseAsk | StartCheck | StopCheck | Notify | Record

@@ -6,41 +6,88 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tmux_sentry.contracts import CheckStatus, Signal, SignalKind
+from tmux_sentry.engine import attempts, plan
 from tmux_sentry.engine import output as output_rules
-from tmux_sentry.engine.attempts import look
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import leaf_key, matches_event, matches_line, passes, stage_leaves
-from tmux_sentry.engine.events import CheckReported, ExitSeen, OutputSeen, ScreenSeen
-from tmux_sentry.engine.run import Phase
-from tmux_sentry.policy.model import LogRegex, SentryEvent
+from tmux_sentry.engine.events import AboutToSend, CheckReported, ExitSeen, OutputSeen, ScreenSeen, StopSend
+from tmux_sentry.engine.run import Phase, remembered
+from tmux_sentry.policy.model import LogRegex, SendKeys, SentryEvent
+from tmux_sentry.policy.variables import UnknownVariable
 
-#: How many event identities a Run remembers; far more than any attempt prints.
-IDS_KEPT = 4096
-_TEXT_EVENTS = frozenset({SignalKind.STATUS, SignalKind.PROGRESS, SignalKind.ERROR, SignalKind.PROMPT, SignalKind.STATE})
+
+def about_to_send(b: Builder, event: AboutToSend) -> None:
+    """From here on output counts, except what is visible now and the echo of the keys.
+
+    Comes again when the guard refused: what was printed before the first keys went in is not about them.
+    """
+    attempt = b.attempt
+    if attempt is None or attempt.action_id != event.action_id:
+        return
+    action = attempts.list_in_hand(b.stage, attempt)[attempt.action - 1]
+    assert isinstance(action, SendKeys)
+    try:
+        text = plan.resolve(action, b.run, attempt.stage, attempt).text
+    except UnknownVariable as error:
+        b.emit(StopSend(action_id=event.action_id))
+        b.hold(f"cannot type: {error}")
+        return
+    b.run = replace(b.run, digests=remembered(b.run.digests, event.digests))
+    attempt = b.update(typed=(*attempt.typed, text) if text and text not in attempt.typed else attempt.typed)
+    if attempt.phase is Phase.ENDING:
+        return
+    if attempt.sent:
+        no_echo(b)  # of the text before: its first lines are output
+    else:
+        b.update(
+            armed=True,
+            baseline=frozenset(event.digests),
+            baseline_lines=output_rules.fingerprints(event.lines),
+            matched=frozenset(),
+            status_ok=None,
+        )
+    b.update(state_old=True, exit_code=None, echo=text if output_rules.squeeze(text) else None, withheld=())
+    b.update(echo_until=None)
 
 
 def output(b: Builder, event: OutputSeen) -> list[Signal]:
     """Take in new lines of the stream; returns the events that are news."""
-    news = _news(b, event.signals)
+    news = _news(b, event.signals, resync=False)
+    if b.run.seen is not None:
+        b.run = replace(b.run, seen=output_rules.remember(b.run.seen, event.lines))
     attempt = b.attempt
     if attempt is not None and _listening(b):
         attempt, lines = output_rules.from_stream(attempt, event.lines)
+        if attempt.withheld and attempt.echo_until is None:
+            attempt = replace(attempt, echo_until=b.now + output_rules.ECHO_WAIT)
         b.run = replace(b.run, attempt=attempt)
         _match_lines(b, lines)
-    look(b)
+    attempts.look(b)
     return news
+
+
+def no_echo(b: Builder) -> None:
+    """The echo has not come in time, so there is none: what was withheld for it is output."""
+    assert b.attempt is not None
+    attempt, lines = output_rules.release(b.attempt)
+    b.run = replace(b.run, attempt=attempt)
+    _match_lines(b, lines)
 
 
 def screen(b: Builder, event: ScreenSeen) -> list[Signal]:
     """Take in a capture; returns the events that are news."""
-    news = _news(b, event.signals)
-    b.run = replace(b.run, on_screen=frozenset(signal.digest for signal in event.signals))
+    news = _news(b, event.signals, resync=event.resync)
+    b.run = replace(
+        b.run,
+        on_screen=frozenset(signal.digest for signal in event.signals),
+        seen=output_rules.remember(b.run.seen, event.lines),
+    )
     attempt = b.attempt
     if attempt is not None and _listening(b):
         attempt, lines = output_rules.from_screen(attempt, event.lines, resync=event.resync)
         b.run = replace(b.run, attempt=attempt)
         _match_lines(b, lines)
-    look(b)
+    attempts.look(b)
     return news
 
 
@@ -48,21 +95,22 @@ def exit_seen(b: Builder, event: ExitSeen) -> None:
     """A command of the attempt ended with this status."""
     if _listening(b):
         b.update(exit_code=event.code)
-        look(b)
+        attempts.look(b)
 
 
 def check_reported(b: Builder, event: CheckReported) -> None:
     """An external check answered; what is not final only tells how far it is."""
     attempt = b.attempt
-    if attempt is None or event.action_id not in attempt.checks:
+    if attempt is None or event.action_id not in attempt.checks or attempt.phase.decided:
         return
     status = event.status.value if event.final else CheckStatus.PENDING.value
     b.update(
         checks={**attempt.checks, event.action_id: status},
+        check_detail=event.detail or attempt.check_detail,
         check_url=event.url or attempt.check_url,
         check_log_tail=event.log_tail or attempt.check_log_tail,
     )
-    look(b)
+    attempts.look(b)
 
 
 def _listening(b: Builder) -> bool:
@@ -70,13 +118,13 @@ def _listening(b: Builder) -> bool:
     return attempt is not None and attempt.armed and attempt.phase in (Phase.ACTING, Phase.WATCHING)
 
 
-def _news(b: Builder, signals: Iterable[Signal]) -> list[Signal]:
+def _news(b: Builder, signals: Iterable[Signal], *, resync: bool) -> list[Signal]:
     """The events that were not there before, applied to the attempt in hand."""
     news = []
     for signal in signals:
-        if signal.kind not in _TEXT_EVENTS or (signal.run is not None and signal.run != b.run.id):
+        if not _is_event(signal) or (signal.run is not None and signal.run != b.run.id):
             continue
-        if not _first_time(b, signal):
+        if not _first_time(b, signal, resync=resync):
             continue
         news.append(signal)
         if _listening(b):
@@ -84,20 +132,34 @@ def _news(b: Builder, signals: Iterable[Signal]) -> list[Signal]:
     return news
 
 
-def _first_time(b: Builder, signal: Signal) -> bool:
+def _is_event(signal: Signal) -> bool:
+    """An event of the text, and not a state, dialog or limit that a parser read off a screen."""
+    return bool(signal.event_type) or signal.kind in (SignalKind.STATUS, SignalKind.ERROR)
+
+
+def _first_time(b: Builder, signal: Signal, *, resync: bool) -> bool:
+    """Whether the event is news, and remember it.
+
+    What the stream brings is new by construction. A capture is a picture: what was on the one before, or was
+    visible when the attempt started, is old; with history it also shows everything of earlier attempts again.
+    """
     attempt = b.attempt
+    known = signal.digest in b.run.digests
     if signal.event_id is not None:
-        if signal.event_id in b.run.ids:
-            return False
-        b.run = replace(b.run, ids=(*b.run.ids, signal.event_id)[-IDS_KEPT:])
-        return True
-    if attempt is None or not attempt.armed:
+        known = known or signal.event_id in b.run.ids
+        b.run = replace(b.run, ids=remembered(b.run.ids, (signal.event_id,)))
+        return not known
+    if signal.kind is SignalKind.PROGRESS:
+        # Thousands of them must not push out what is worth remembering; to count one twice does no harm.
         return signal.live or signal.digest not in b.run.on_screen
-    if signal.digest in attempt.counted:
+    b.run = replace(b.run, digests=remembered(b.run.digests, (signal.digest,)))
+    if attempt is None or not _listening(b):
+        return signal.live or not known
+    if signal.digest in attempt.counted or (not signal.live and signal.digest in attempt.baseline):
         return False
-    if not signal.live and signal.digest in attempt.baseline:
+    if not signal.live and resync and known:
         return False
-    b.update(counted=attempt.counted | {signal.digest})
+    b.update(counted=remembered(attempt.counted, (signal.digest,)))
     return True
 
 

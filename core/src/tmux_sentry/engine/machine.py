@@ -7,8 +7,8 @@ effects belong together; the caller commits both in one transaction before it ca
                               |                 |
                               +---- held -------+      (a person decides: runs resume --send|--skip|--abort)
 
-`step` dispatches. What moves an attempt is in `attempts`, what it is judged by in `evidence`, asking people in
-`asking`, what comes after it in `stages`, a person's orders in `orders`.
+`step` dispatches. What moves an attempt is in `attempts`, what it is judged by in `evidence` and `verdict`, its clocks
+in `timing`, asking people in `asking`, what comes after it in `stages`, a person's orders in `orders`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tmux_sentry.contracts import AgentState
-from tmux_sentry.engine import attempts, evidence, orders, stages
+from tmux_sentry.engine import attempts, evidence, orders, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import (
     AboutToSend,
@@ -38,7 +38,7 @@ from tmux_sentry.engine.events import (
     StateSeen,
     Unreachable,
 )
-from tmux_sentry.engine.run import Run
+from tmux_sentry.engine.run import Run, remembered
 
 
 def step(run: Run, event: Event, now: float) -> tuple[Run, tuple[Effect, ...]]:
@@ -53,16 +53,14 @@ def step(run: Run, event: Event, now: float) -> tuple[Run, tuple[Effect, ...]]:
 
 def next_due(run: Run, now: float) -> float | None:
     """When `Due` must come at the latest, epoch seconds; None when only other events can move the Run."""
-    attempt = run.attempt
-    if attempt is None or not run.open or run.unreachable:
-        return None
-    return attempts.next_due(run, attempt, now)
+    return timing.next_due(run)
 
 
 def _dispatch(b: Builder, event: Event) -> None:
     match event:
         case Started():
-            pass  # stages.go_on starts what needs no trigger
+            # What is visible now is no news; stages.go_on starts what needs no trigger.
+            b.run = replace(b.run, digests=remembered(b.run.digests, sorted(b.run.on_screen)))
         case OutputSeen():
             b.run = replace(b.run, last_output_at=b.now)
             stages.ready_on_signals(b, evidence.output(b, event))
@@ -77,7 +75,7 @@ def _dispatch(b: Builder, event: Event) -> None:
         case CheckReported():
             evidence.check_reported(b, event)
         case AboutToSend():
-            attempts.about_to_send(b, event)
+            evidence.about_to_send(b, event)
         case SendDone():
             attempts.send_done(b, event)
         case SendHeld():
@@ -87,13 +85,12 @@ def _dispatch(b: Builder, event: Event) -> None:
         case PaneGone():
             attempts.pane_gone(b, event)
         case Unreachable():
-            b.run = replace(b.run, unreachable=True)
+            timing.go_away(b)
         case Reachable():
-            b.run = replace(b.run, unreachable=False, last_output_at=b.now)
-            attempts.clocks_go_on(b, event.away)
+            timing.come_back(b, event.away)
         case Due():
             if not b.run.unreachable:
-                attempts.due(b)
+                timing.due(b)
         case Order():
             orders.carry_out(b, event)
 
@@ -102,5 +99,7 @@ def _state(b: Builder, state: AgentState) -> None:
     if state is b.run.agent_state:
         return
     b.run = replace(b.run, agent_state=state)
+    if b.attempt is not None:
+        b.update(state_old=False)
     stages.ready_on_state(b, state)
     attempts.look(b)

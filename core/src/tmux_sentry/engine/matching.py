@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tmux_sentry.engine.conditions import compiled
+from tmux_sentry.engine.conditions import found
 from tmux_sentry.policy.model import Match, Pipeline
 from tmux_sentry.tmux.model import PaneInfo
 
@@ -22,7 +22,9 @@ MEANING = {
     "start": "would start a run",
     "running": "has an open run",
     "shadowed": "an earlier pipeline takes this pane",
-    "ambiguous": "several panes of one window match; tell them apart with command, agent or pane_index, or say panes: each",
+    "ambiguous": (
+        "several panes of one window match; tell them apart with command, agent or pane_index, or say panes: each"
+    ),
     "done": "has already run here; start it again with: tmux-sentry runs start",
     "waits": "a pane of this name ran it on an earlier tmux server; start it with: tmux-sentry runs start",
 }
@@ -64,9 +66,11 @@ def preview(
     taken = {run.pane_key: run.pipeline for run in earlier if run.open}
     out: list[Candidate] = []
     for pipeline in pipelines:
-        found = [pane for pane in panes if not pane.dead and matches(pipeline.match, pane, agents)]
-        for pane in found:
-            verdict, by = _verdict(pipeline, pane, found, earlier, taken)
+        matching = [pane for pane in panes if not pane.dead and matches(pipeline.match, pane, agents)]
+        # Session groups and linked windows list one pane several times, under other names.
+        own = list({pane.identity.key: pane for pane in reversed(matching)}.values())[::-1]
+        for pane in own:
+            verdict, by = _verdict(pipeline, pane, own, earlier, taken)
             out.append(Candidate(pipeline=pipeline.name, pane=pane, verdict=verdict, by=by))
             if verdict == "start":
                 taken[pane.identity.key] = pipeline.name
@@ -76,7 +80,7 @@ def preview(
 def _verdict(
     pipeline: Pipeline,
     pane: PaneInfo,
-    found: Sequence[PaneInfo],
+    own: Sequence[PaneInfo],
     earlier: Iterable[Earlier],
     taken: dict[str, str],
 ) -> tuple[Verdict, str]:
@@ -89,7 +93,7 @@ def _verdict(
         return "done", ""
     if any(run.server != pane.identity.server and _same_name(run, pane) for run in ran):
         return "waits", ""
-    window = [other for other in found if other.window_id == pane.window_id and _same_server(other, pane)]
+    window = [other for other in own if other.window_id == pane.window_id and _same_server(other, pane)]
     if pipeline.panes == "one" and len(window) > 1:
         return "ambiguous", ""
     return "start", ""
@@ -120,4 +124,4 @@ def matches(match: Match, pane: PaneInfo, agents: dict[str, str]) -> bool:
         (match.path, pane.path),
         (match.agent, agents.get(pane.identity.key, "")),
     ]
-    return all(compiled(pattern).search(text) is not None for pattern, text in pairs if pattern is not None)
+    return all(found(pattern, text) for pattern, text in pairs if pattern is not None)

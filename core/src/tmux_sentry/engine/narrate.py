@@ -11,6 +11,7 @@ from tmux_sentry.security.sanitize import clean, visible
 
 log = logging.getLogger("tmux_sentry.run")
 
+
 def narrate(step: Step, *, dry: bool = False) -> None:
     """Log what a committed step did; `dry` says that nothing of it will be carried out."""
     before, run = step.before, step.run

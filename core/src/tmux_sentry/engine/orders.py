@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tmux_sentry.contracts import Level
-from tmux_sentry.engine import asking, attempts, stages
+from tmux_sentry.engine import asking, attempts, stages, timing
 from tmux_sentry.engine.builder import Builder
-from tmux_sentry.engine.events import Order
-from tmux_sentry.engine.run import CANCELLED, FAILED, FINAL, PENDING, REJECTED, SUCCEEDED, Phase, Run, StageState
-from tmux_sentry.policy.model import SendKeys
+from tmux_sentry.engine.events import Order, StopSend
+from tmux_sentry.engine.run import (
+    CANCELLED,
+    FAILED,
+    FAILURES,
+    FINAL,
+    PENDING,
+    REJECTED,
+    SUCCEEDED,
+    Attempt,
+    Phase,
+    Run,
+    StageState,
+)
+from tmux_sentry.policy.model import AfterStages, SendKeys, Stage
 
 
 def refusal(run: Run, order: Order) -> str | None:
@@ -21,8 +33,10 @@ def refusal(run: Run, order: Order) -> str | None:
     match order.verb:
         case "send" | "skip" | "abort":
             return _refuse_resume(run, order)
-        case "cancel" | "hold":
+        case "cancel":
             return None if run.open else f"the run has already ended: {run.status}"
+        case "hold":
+            return _refuse_hold(run)
         case "start" | "retry":
             if run.gone is not None:
                 return f"the pane is gone: {run.gone}"
@@ -30,6 +44,12 @@ def refusal(run: Run, order: Order) -> str | None:
                 return f"stage {busy} is already active"
             return None if _stage_meant(run, order) else "no stage of this run has failed; name one"
     return None
+
+
+def _refuse_hold(run: Run) -> str | None:
+    if run.attempt is None:
+        return "no stage of this run is active"
+    return None if run.attempt.held is None else f"it is held already: {run.attempt.held}"
 
 
 def _refuse_resume(run: Run, order: Order) -> str | None:
@@ -42,64 +62,98 @@ def _refuse_resume(run: Run, order: Order) -> str | None:
 
 
 def carry_out(b: Builder, order: Order) -> None:
-    """Do what `refusal` found no fault with."""
+    """Do what `refusal` finds no fault with."""
+    if refusal(b.run, order) is not None:
+        return
     match order.verb:
         case "start" | "retry":
             _start(b, _stage_meant(b.run, order))
         case "cancel":
             _cancel(b, order)
         case "hold":
-            if b.attempt is not None and b.attempt.held is None:
-                attempts.hold(b, order.reason)
+            _hold(b, order)
         case "send" | "skip" | "abort":
-            if b.attempt is not None and b.attempt.held is not None:
-                _resume(b, order)
+            _resume(b, order)
 
 
 def _stage_meant(run: Run, order: Order) -> str | None:
     if order.stage is not None or order.verb == "start":
         return order.stage
-    bad = [s.name for s in run.pipeline.stages if run.stages.get(s.name, StageState()).status in FINAL - {SUCCEEDED}]
-    return bad[0] if bad else None
+    bad = FAILURES | {CANCELLED}
+    return next((s.name for s in run.pipeline.stages if run.stages.get(s.name, StageState()).status in bad), None)
 
 
 def _start(b: Builder, name: str | None) -> None:
-    if name is None:
-        return
+    assert name is not None
     if not b.run.open:
-        # What never ran because of the failure may run now.
-        again = {n: s if s.status == SUCCEEDED else replace(s, status=PENDING, queued=False) for n, s in b.run.stages.items()}
-        again = {n: s if s.status == SUCCEEDED or s.attempts == 0 else s for n, s in again.items()}
-        b.run = replace(b.run, status="open", finished_at=None, stages=again)
+        b.run = replace(b.run, status="open", finished_at=None)
     b.set_stage(name, status=PENDING)
+    for later in _after(b.run, name):
+        b.set_stage(later, status=PENDING)
     stages.queue(b, name)
+
+
+def _after(run: Run, name: str) -> list[str]:
+    """The stages that `name` leads to and that ended without success: their triggers may fire again."""
+    busy = run.attempt.stage if run.attempt else None
+    reached = {name}
+    for _ in run.pipeline.stages:  # each round reaches at least one more, or all are reached
+        reached |= {stage.name for stage in run.pipeline.stages if reached & _waits_for(stage)}
+    again = FINAL - {SUCCEEDED}
+    return [n for n in reached - {name, busy} if run.stages.get(n, StageState()).status in again]
+
+
+def _waits_for(stage: Stage) -> set[str]:
+    return {name for trigger in stage.triggers if isinstance(trigger, AfterStages) for name in trigger.stages}
 
 
 def _cancel(b: Builder, order: Order) -> None:
     attempt = b.attempt
     if attempt is not None:
         attempts.drop_open_work(b, attempt)
-        b.record(attempt, CANCELLED, f"cancelled by {order.by}", finished=True)
+        if not attempt.phase.decided:
+            b.record(attempt, CANCELLED, f"cancelled by {order.by}", finished=True)
+    for name in b.run.queue:
+        b.set_stage(name, queued=False)
     b.run = replace(b.run, status="cancelled", finished_at=b.now, attempt=None, queue=())
     b.tell("run.cancelled", Level.WARNING, f"{b.run.pipeline.name}: cancelled", f"by {order.by}")
 
 
-def _resume(b: Builder, order: Order) -> None:
+def _hold(b: Builder, order: Order) -> None:
     attempt = b.attempt
     assert attempt is not None
-    attempts.release(b)
+    if attempt.action_id is not None:
+        b.emit(StopSend(action_id=attempt.action_id))
+    b.hold(order.reason)
+
+
+def _resume(b: Builder, order: Order) -> None:
+    timing.release(b)
+    attempt = b.attempt
+    assert attempt is not None
     if order.verb == "abort":
-        waiting = attempt.phase is Phase.APPROVING
-        attempts.conclude(b, REJECTED if waiting else FAILED, f"aborted by {order.by}")
+        _abort(b, attempt, f"aborted by {order.by}")
     elif attempt.phase is Phase.APPROVING:
         spec = b.stage.require_approval
         assert spec is not None
         asking.withdraw(b, attempt)
         asking.ask(b, b.stage, spec)
+    elif attempt.phase is Phase.RESTING or (attempt.wait_until is not None and order.verb == "send"):
+        pass  # its time comes
     elif order.verb == "skip" or attempt.action_id is None:
-        b.update(action_id=None)
+        b.update(action_id=None, wait_until=None)
         attempts.go(b)
     else:
         action = attempts.list_in_hand(b.stage, attempt)[attempt.action - 1]
         assert isinstance(action, SendKeys)
         attempts.hand_out(b, action)
+
+
+def _abort(b: Builder, attempt: Attempt, why: str) -> None:
+    """No other try. What has its outcome keeps it; only the rest of its list is given up."""
+    b.update(last=True)
+    if attempt.phase.decided:
+        attempts.drop_open_work(b, attempt)
+        attempts.finish(b)
+    else:
+        attempts.conclude(b, REJECTED if attempt.phase is Phase.APPROVING else FAILED, why)

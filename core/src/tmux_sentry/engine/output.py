@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tmux_sentry.engine.run import Attempt
@@ -11,7 +12,15 @@ from tmux_sentry.engine.run import Attempt
 #: An echo stands in the first lines after the keys (a prompt of several rows, a wrapped command); after
 #: this many more lines than the text has, the terminal is taken not to echo at all.
 ECHO_SLACK = 3
+#: Seconds after which lines that came first, without an echo, are taken for output.
+ECHO_WAIT = 3.0
+#: A part of a text, as a wrapped row shows it, is at least so long (without spaces); less could be anything.
+PART = 8
+#: Fingerprints of lines that a Run keeps in mind.
+SEEN = 400
 _SPACE = re.compile(r"\s+")
+_PROMPTS = tuple("$%#>❯›»➜λ")
+_BOX = "│┃|║"
 
 
 def squeeze(text: str) -> str:
@@ -24,45 +33,134 @@ def fingerprint(line: str) -> int:
     return zlib.crc32(line.rstrip().encode("utf-8", "surrogatepass"))
 
 
+def fingerprints(lines: Iterable[str]) -> frozenset[int]:
+    """What stands for the lines that say something."""
+    return frozenset(fingerprint(line) for line in lines if line.strip())
+
+
+def remember(seen: tuple[int, ...] | None, lines: Sequence[str]) -> tuple[int, ...]:
+    """`seen` with the fingerprints of newer `lines` at its end; the oldest are forgotten."""
+    new = dict.fromkeys(fingerprint(line) for line in lines[-SEEN:] if line.strip())
+    return (*(one for one in seen or () if one not in new), *new)[-SEEN:]
+
+
+# --------------------------------------------------------------------------- streams
+
+
 def from_stream(attempt: Attempt, lines: tuple[str, ...]) -> tuple[Attempt, tuple[str, ...]]:
-    """The lines that count, with the echo of the attempt's last text taken off the front."""
+    """The lines that count, with the echo of the attempt's last text taken off the front.
+
+    Until the echo has come, or cannot come any more, lines are withheld.
+    """
     if attempt.echo is None:
         return attempt, lines
     held = (*attempt.withheld, *lines)
     last = _last_line(attempt.echo)
     patience = attempt.echo.count("\n") + 1 + ECHO_SLACK
     for number, line in enumerate(held[:patience]):
-        if last in squeeze(line):
-            return replace(attempt, echo=None, withheld=()), held[number + 1 :]
+        row = squeeze(line)
+        if _shows(row, last) or (len(last) >= PART and last in row):
+            return _echo_over(attempt), held[number + 1 :]
     if len(held) >= patience:
-        return replace(attempt, echo=None, withheld=()), held
+        return _echo_over(attempt), held
     return replace(attempt, withheld=held), ()
+
+
+def release(attempt: Attempt) -> tuple[Attempt, tuple[str, ...]]:
+    """No echo is coming any more: what was withheld is output."""
+    return _echo_over(attempt), attempt.withheld
+
+
+def _echo_over(attempt: Attempt) -> Attempt:
+    return replace(attempt, echo=None, withheld=(), echo_until=None)
+
+
+# --------------------------------------------------------------------------- captures
 
 
 def from_screen(attempt: Attempt, lines: tuple[str, ...], *, resync: bool) -> tuple[Attempt, tuple[str, ...]]:
     """The lines of a capture that count.
 
-    After a gap in a stream, the last echo of the attempt's text on the screen is the anchor: everything
-    below it is newer than the keys. Otherwise only lines that the capture before sending did not have count.
+    After a gap, the last echo of the attempt's text is the anchor: everything below it is newer than the keys.
+    Otherwise only lines that were not there when the attempt started count, and never its own text.
     """
+    if attempt.baseline_lines is None:
+        return replace(attempt, baseline_lines=fingerprints(lines)), ()
     if resync and attempt.typed:
         last = _last_line(attempt.typed[-1])
         for number in range(len(lines) - 1, -1, -1):
-            if last in squeeze(lines[number]):
-                return replace(attempt, echo=None, withheld=()), lines[number + 1 :]
-    typed = [squeeze(line) for text in attempt.typed for line in text.splitlines() if squeeze(line)]
+            if last and _shows(squeeze(lines[number]), last):
+                return _echo_over(attempt), lines[number + 1 :]
+    if resync:
+        lines = _newer(lines, attempt.baseline_lines)
+    echoes = _echo_rows(lines, attempt.typed)
     fresh = tuple(
         line
-        for line in lines
-        if line.strip() and fingerprint(line) not in attempt.baseline_lines and not _is_echo(line, typed)
+        for number, line in enumerate(lines)
+        if line.strip() and number not in echoes and fingerprint(line) not in attempt.baseline_lines
     )
-    return attempt, fresh
+    # What a stream withheld is on this capture too; its echo may still come.
+    return replace(attempt, withheld=(), echo_until=None), fresh
 
 
-def _is_echo(line: str, typed: list[str]) -> bool:
-    # A row of a wrapped prompt is a part of the text; a shell's echo contains all of it.
-    row = squeeze(line).lstrip(">›❯$%#•│┃|")
-    return any(text in row or (len(row) >= 8 and row in text) for text in typed)
+def _newer(lines: tuple[str, ...], baseline: frozenset[int]) -> tuple[str, ...]:
+    """A capture with history, from where the baseline stands in it: what is above is older still.
+
+    Half of the baseline is enough to know its place: the prompt's row has changed since, and a dialog may be gone.
+    """
+    met: set[int] = set()
+    for number in range(len(lines) - 1, -1, -1):
+        met |= fingerprints(lines[number : number + 1]) & baseline
+        if met and 2 * len(met) >= len(baseline):
+            return lines[number:]
+    return lines
+
+
+# ------------------------------------------------------------------------------ echoes
+
+
+def _shows(row: str, text: str) -> bool:
+    """Whether a squeezed row is a prompt with `text` (squeezed) typed at it, and not a message that begins with it.
+
+    `make: *** [all] Error 1` is no echo of `make`, nor `tools` of `ls`; `$ make` and `$ make    12:30` are.
+    """
+    at = row.find(text)
+    while at >= 0:
+        before, after = row[:at], row[at + len(text) :].rstrip(_BOX)
+        if before[-1:] in _PROMPTS or (not after and not before[-1:].isalnum()):
+            return True
+        at = row.find(text, at + 1)
+    return False
+
+
+def _echo_rows(lines: Sequence[str], typed: Iterable[str]) -> frozenset[int]:
+    """The numbers of the rows that show a text that was typed, whole or, over several rows, in parts."""
+    rows = [squeeze(line).rstrip(_BOX) for line in lines]
+    echoes: set[int] = set()
+    for text in {squeeze(text) for text in typed} - {""}:
+        for number in range(len(rows)):
+            if number not in echoes:
+                echoes.update(_block(rows, number, text))
+    return frozenset(echoes)
+
+
+def _block(rows: Sequence[str], start: int, text: str) -> range:
+    """The rows from `start` on that together show `text` from its beginning; empty when they do not."""
+    if _shows(rows[start], text):
+        return range(start, start + 1)
+    rest, number = text, start
+    while rest and number < len(rows) and (part := _part(rows[number], rest)):
+        rest, number = rest[part:], number + 1
+    whole = not rest or len(text) - len(rest) >= PART
+    return range(start, number if whole else start)
+
+
+def _part(row: str, rest: str) -> int:
+    """How much of the beginning of `rest` stands at the end of a row, behind a prompt or a border."""
+    for length in range(min(len(row), len(rest)), 0, -1):
+        if row.endswith(rest[:length]) and not row[: len(row) - length][-1:].isalnum():
+            return length
+    return 0
 
 
 def _last_line(text: str) -> str:

@@ -49,35 +49,26 @@ class Panes:
     def see(self, info: PaneInfo) -> KnownPane:
         """Take in a pane of the inventory."""
         agent = agent_of(info.command, info.title)
-        known = self._known.get(info.identity.key)
-        if known is None:
-            known = KnownPane(
-                info=info, agent=agent, state=AgentState.UNKNOWN, confidence=0.0, trust=Trust.GUESSED
-            )
-        if known.agent != agent or known.info.command != info.command:
-            # Another program: what the last one said of itself is void.
-            known = replace(known, state=AgentState.UNKNOWN, confidence=0.0, trust=Trust.GUESSED)
-        return self._put(replace(known, info=info, agent=agent))
+        with self._lock:
+            known = self._known.get(info.identity.key)
+            if known is None:
+                known = KnownPane(info=info, agent=agent, state=AgentState.UNKNOWN, confidence=0.0, trust=Trust.GUESSED)
+            if known.agent != agent or known.info.command != info.command:
+                # Another program: what the last one said of itself is void.
+                known = replace(known, state=AgentState.UNKNOWN, confidence=0.0, trust=Trust.GUESSED)
+            return self._put(replace(known, info=info, agent=agent))
 
     def hear(self, identity: PaneIdentity, signals: Iterable[Signal], *, screen: bool) -> KnownPane | None:
         """Take in Signals; a STATE that is believed becomes the pane's state."""
-        known = self._known.get(identity.key)
-        if known is None:
-            return None
-        signals = tuple(signals)
-        fresh = [s for s in signals if s.live or s.digest not in known.digests]
-        for signal in fresh:
-            known = replace(known, last_signal=f"{signal.event_type or signal.kind.value} {signal.evidence}"[:200])
-            if signal.kind is SignalKind.STATE and signal.state is not None and signal.confidence >= BELIEVED:
-                known = replace(known, state=signal.state, confidence=signal.confidence, trust=signal.trust)
-        if screen:
-            known = replace(known, ready=True, digests=frozenset(signal.digest for signal in signals))
-        return self._put(known)
+        with self._lock:
+            known = self._known.get(identity.key)
+            return None if known is None else self._put(_heard(known, tuple(signals), screen))
 
     def assign(self, identity: PaneIdentity, pipeline: str, stage: str) -> KnownPane | None:
         """Note which pipeline and stage the pane is in."""
-        known = self._known.get(identity.key)
-        return self._put(replace(known, pipeline=pipeline, stage=stage)) if known else None
+        with self._lock:
+            known = self._known.get(identity.key)
+            return self._put(replace(known, pipeline=pipeline, stage=stage)) if known else None
 
     def close(self, identity: PaneIdentity) -> KnownPane | None:
         """The pane is gone; returns its last state, as exited."""
@@ -100,8 +91,24 @@ class Panes:
             typed=typed,
         )
 
+    def mark_ready(self, identity: PaneIdentity) -> None:
+        """The pane was seen from its first byte on: nothing was there before."""
+        with self._lock:
+            known = self._known.get(identity.key)
+            if known is not None:
+                self._put(replace(known, ready=True))
+
     def _put(self, state: KnownPane) -> KnownPane:
         self._known[state.info.identity.key] = state
         return state
 
 
+def _heard(known: KnownPane, signals: tuple[Signal, ...], screen: bool) -> KnownPane:
+    fresh = [s for s in signals if s.live or s.digest not in known.digests]
+    for signal in fresh:
+        known = replace(known, last_signal=f"{signal.event_type or signal.kind.value} {signal.evidence}"[:200])
+        if signal.kind is SignalKind.STATE and signal.state is not None and signal.confidence >= BELIEVED:
+            known = replace(known, state=signal.state, confidence=signal.confidence, trust=signal.trust)
+    if screen:
+        known = replace(known, ready=True, digests=frozenset(signal.digest for signal in signals))
+    return known

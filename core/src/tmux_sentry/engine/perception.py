@@ -1,6 +1,7 @@
 """Runs the parsers over observations, on a thread of its own, so that none of them can stop the rest.
 
-A parser that raises for an observation loses that observation; one that hangs is dropped and named.
+A parser that raises for an observation loses that observation; one that hangs is dropped and named, and the
+observation goes on without it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
+from tmux_sentry.bounded import TimedOut, call_bounded
 from tmux_sentry.contracts import Observation, PaneFacts, Parser, Signal
+from tmux_sentry.security.sanitize import clean
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +24,14 @@ log = logging.getLogger(__name__)
 PATIENCE = 5.0
 
 Deliver = Callable[[Observation, PaneFacts, "tuple[Signal, ...]"], None]
+
+
+@dataclass(slots=True)
+class _Worker:
+    """What a thread has in hand. One that finds another in its place was given up."""
+
+    item: tuple[Observation, PaneFacts] | None = None
+    busy: tuple[str, float] | None = None  # parser at work, since (monotonic)
 
 
 class Perception:
@@ -30,56 +43,65 @@ class Perception:
         self._patience = patience
         self._inbox: queue.SimpleQueue[tuple[Observation, PaneFacts] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._busy: tuple[str, float] | None = None  # parser at work, since (monotonic)
-        self._generation = 0
-        self._start_worker()
+        self._worker = _Worker()
+        self._start(self._worker)
 
     def feed(self, observation: Observation, pane: PaneFacts) -> None:
         """Queue an observation."""
         self._inbox.put((observation, pane))
 
     def read(self, observation: Observation, pane: PaneFacts) -> tuple[Signal, ...]:
-        """Parse at once, on the caller's thread; for the capture a send is decided on."""
-        return tuple(signal for name in list(self._parsers) for signal in self._ask(name, observation, pane))
+        """Parse at once, for the capture a send is decided on; may take `patience` for a parser that hangs."""
+        signals: list[Signal] = []
+        for name in list(self._parsers):
+            try:
+                signals += call_bounded(partial(self._ask, name, observation, pane), self._patience, name)
+            except TimedOut:
+                self._drop(name)
+        return tuple(signals)
 
     def check(self) -> None:
         """Drop a parser that hangs and go on without it; called now and then by the engine."""
-        busy = self._busy
-        if busy is None or time.monotonic() - busy[1] < self._patience:
-            return
         with self._lock:
-            name = busy[0]
-            self._parsers.pop(name, None)
-            self._generation += 1
-            self._busy = None
-        log.error("parser %s did not answer in %g s and is switched off until the next start", name, self._patience)
-        self._start_worker()
+            stuck = self._worker
+            if stuck.busy is None or time.monotonic() - stuck.busy[1] < self._patience:
+                return
+            self._worker = _Worker(item=stuck.item)  # its own observation first, so that the order is kept
+        self._drop(stuck.busy[0])
+        self._start(self._worker)
 
     def close(self) -> None:
         """End the worker after what is queued."""
         self._inbox.put(None)
 
-    def _start_worker(self) -> None:
-        threading.Thread(target=self._work, args=(self._generation,), name="parsers", daemon=True).start()
+    def _start(self, worker: _Worker) -> None:
+        threading.Thread(target=self._work, args=(worker,), name="parsers", daemon=True).start()
 
-    def _work(self, generation: int) -> None:
-        while (item := self._inbox.get()) is not None:
-            observation, pane = item
+    def _drop(self, name: str) -> None:
+        if self._parsers.pop(name, None) is not None:
+            log.error("parser %s did not answer in %g s and is switched off until the next start", name, self._patience)
+
+    def _work(self, worker: _Worker) -> None:
+        while (item := worker.item or self._inbox.get()) is not None:
             signals: list[Signal] = []
             for name in list(self._parsers):
-                self._busy = (name, time.monotonic())
-                signals += self._ask(name, observation, pane)
-                if generation != self._generation:
-                    return  # this thread was given up; its successor has the queue
-                self._busy = None
-            self._deliver(observation, pane, tuple(signals))
+                with self._lock:
+                    worker.item, worker.busy = item, (name, time.monotonic())
+                signals += self._ask(name, *item)
+                with self._lock:
+                    worker.busy = None
+                    if worker is not self._worker:
+                        return  # this thread was given up; its successor has the queue, and what was in hand
+            worker.item = None
+            self._deliver(*item, tuple(signals))
 
     def _ask(self, name: str, observation: Observation, pane: PaneFacts) -> list[Signal]:
         parser = self._parsers.get(name)
         if parser is None:
             return []
         try:
-            return list(parser.parse(observation, pane))
-        except Exception as error:
-            log.warning("parser %s failed on one observation: %s: %s", name, type(error).__name__, error)
+            signals = list(parser.parse(observation, pane))
+        except BaseException as error:  # a plugin's SystemExit too: this thread must go on
+            log.warning("parser %s failed on one observation: %s: %s", name, type(error).__name__, clean(str(error)))
             return []
+        return [signal for signal in signals if isinstance(signal, Signal)]

@@ -27,6 +27,8 @@ def values(run: Run, stage: str, attempt: Attempt | None) -> dict[str, str]:
         "pane.session_name": session,
         "pane.window_name": window,
         "pane.pane_index": index,
+        "check.status": next(reversed([*attempt.checks.values()]), "") if attempt else "",
+        "check.detail": attempt.check_detail if attempt else "",
         "check.url": attempt.check_url if attempt else "",
         "check.log_tail": attempt.check_log_tail if attempt else "",
         **{f"vars.{name}": value for name, value in run.pipeline.vars.items()},

@@ -43,6 +43,8 @@ def resolve(intent: Intent | None, pane: Fence | None, newest_marker: int) -> tu
         return "resend", "nothing was typed"
     if intent.status in ("injected", "done"):
         return _typed(intent)
+    if intent.status == "void":
+        return "void", "the journal has given it up"
     if pane is None:
         return "wait", "the pane cannot be read yet"
     if pane.pane_key != intent.pane_key:
@@ -57,7 +59,7 @@ def _typed(intent: Intent) -> tuple[Verdict, str]:
 
 
 def _by_marker(intent: Intent, pane: Fence, newest_marker: int) -> tuple[Verdict, str]:
-    if not (pane.epoch.isdigit() and pane.marker.isdigit()):
+    if not (_is_number(pane.epoch) and _is_number(pane.marker)):
         return "held", "the pane has no usable marker: it cannot be known whether the keys were typed"
     if int(pane.epoch) != intent.epoch:
         return "held", f"the pane's epoch is {pane.epoch}, the journal's {intent.epoch}"
@@ -65,9 +67,13 @@ def _by_marker(intent: Intent, pane: Fence, newest_marker: int) -> tuple[Verdict
     if marker == intent.marker:
         return _typed(intent)
     if marker > newest_marker:
-        return "held", f"the pane's marker {marker} is newer than the journal ({newest_marker}): was an old database restored?"
+        why = f"the pane's marker {marker} is newer than the journal ({newest_marker})"
+        return "held", f"{why}: was an old database restored?"
     if marker == intent.previous:
         return "resend", "the marker proves that nothing was typed"
     return "held", f"the pane's marker is {marker}, expected {intent.previous} or {intent.marker}"
 
 
+def _is_number(text: str) -> bool:
+    """Pane options are anybody's: other scripts' digits and endless numbers are none of ours."""
+    return text.isascii() and text.isdigit() and len(text) <= 18

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from tmux_sentry.contracts import CheckStatus
-from tmux_sentry.engine import plan, recovery
+from tmux_sentry.engine import asking, plan, recovery
 from tmux_sentry.engine.attempts import list_in_hand
+from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import Send, SendDone, SendHeld, StartCheck
 from tmux_sentry.engine.run import Run
 from tmux_sentry.policy.model import ExternalCheck, SendKeys
+from tmux_sentry.policy.variables import UnknownVariable
 from tmux_sentry.state.store import Store
 from tmux_sentry.tmux.model import PaneInfo
 
 
-def send_in_hand(run: Run) -> Send | None:
-    """The send the Run waits for, as it was handed out."""
+def send_in_hand(run: Run) -> Send | SendHeld | None:
+    """The send the Run waits for, as it was handed out; held where the environment has changed what it would be."""
     attempt = run.attempt
     if attempt is None or attempt.action_id is None or attempt.held is not None:
         return None
@@ -21,11 +23,17 @@ def send_in_hand(run: Run) -> Send | None:
     assert stage is not None
     action = list_in_hand(stage, attempt)[attempt.action - 1]
     assert isinstance(action, SendKeys)
+    try:
+        keys = plan.resolve(action, run, attempt.stage, attempt)
+    except UnknownVariable as error:
+        return SendHeld(action_id=attempt.action_id, reason=f"cannot type: {error}")
+    if not asking.is_covered(Builder(run, 0.0)):
+        return SendHeld(action_id=attempt.action_id, reason="what it would type now is not what was approved")
     return Send(
         action_id=attempt.action_id,
         stage=attempt.stage,
         attempt=attempt.number,
-        keys=plan.resolve(action, run, attempt.stage, attempt),
+        keys=keys,
         wait_idle=action.wait_idle,
     )
 
@@ -45,9 +53,12 @@ def checks_in_hand(run: Run) -> list[StartCheck]:
     ]
 
 
-def settle(store: Store, send: Send, pane: PaneInfo) -> Send | SendDone | SendHeld:
+def settle(store: Store, send: Send | SendHeld, pane: PaneInfo) -> Send | SendDone | SendHeld:
     """Send again (it is proven that nothing was typed), take it as done, or hold it for a person."""
-    newest = next(reversed(store.intents(send.action_id)), None)
+    if isinstance(send, SendHeld):
+        return send
+    tries = store.intents(send.action_id)
+    newest = tries[-1] if tries else None
     intent = None
     if newest is not None:
         intent = recovery.Intent(
@@ -60,8 +71,14 @@ def settle(store: Store, send: Send, pane: PaneInfo) -> Send | SendDone | SendHe
             last_step=newest.step != "text" or not send.keys.enter,
         )
     known = store.fence(pane.identity.key)
+    marker = known.marker if known else 0
     fence = recovery.Fence(pane_key=pane.identity.key, epoch=pane.epoch, marker=pane.marker)
-    verdict, why = recovery.resolve(intent, fence, known.marker if known else 0)
+    verdict, why = recovery.resolve(intent, fence, marker)
+    if verdict == "resend" and any(old.status in ("injected", "done") for old in tries):
+        verdict, why = "held", "typed, not submitted: the program stopped before Enter"
+    elif verdict == "resend" and pane.owner.startswith(store.instance) and _number(pane.marker) > marker:
+        # A send that the journal has lost was typed; it may have been this one.
+        verdict, why = "held", f"the pane's marker {pane.marker} is newer than the journal ({marker}): look at the pane"
     if verdict == "sent":
         if newest is not None and newest.status in ("intent", "unknown"):
             store.settle(send.action_id, newest.step, "injected", why)
@@ -71,3 +88,8 @@ def settle(store: Store, send: Send, pane: PaneInfo) -> Send | SendDone | SendHe
     if newest is not None and newest.status in ("intent", "unknown"):
         store.settle(send.action_id, newest.step, "refused", why)
     return send
+
+
+def _number(option: str) -> int:
+    """0 for anything that is no number of ours."""
+    return int(option) if option.isascii() and option.isdigit() and len(option) <= 18 else 0

@@ -5,7 +5,7 @@ Fields marked volatile do not count as a change: they are not worth a commit, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -19,6 +19,9 @@ TIMED_OUT, REJECTED, HELD, SKIPPED, CANCELLED = "timed_out", "rejected", "held",
 FINAL = frozenset({SUCCEEDED, FAILED, TIMED_OUT, REJECTED, SKIPPED, CANCELLED})
 FAILURES = frozenset({FAILED, TIMED_OUT, REJECTED})
 
+#: How many event identities a Run remembers, newest last; far more than a screen and its history show.
+REMEMBERED = 1000
+
 
 class Phase(str, Enum):
     """Where an Attempt is."""
@@ -29,6 +32,11 @@ class Phase(str, Enum):
     ENDING = "ending"  # decided; carrying out on_success, on_failure or on_timeout
     RESTING = "resting"  # waiting to try again
 
+    @property
+    def decided(self) -> bool:
+        """Whether the attempt has its outcome."""
+        return self in (Phase.ENDING, Phase.RESTING)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -37,13 +45,17 @@ class Attempt:
     stage: str
     number: int
     phase: Phase
+    first: int = 1  # the number that `retries` counts from
+    last: bool = False  # a person said: no other try
     action: int = 0  # the next action of the list in hand
     action_id: str | None = None  # the send that is being carried out
     sends: int = 0  # sends handed out so far; makes each action id new
+    sent: bool = False  # one of them is in the pane
     wait_until: float | None = None  # for `wait` and for resting
     started_at: float | None = None  # the first action ran
     deadline: float | None = None
     armed: bool = False  # output and events count from here on
+    state_old: bool = False  # the agent's state is still that of before the keys
     asked: int = 0  # how many requests this attempt has made
     approval_id: str | None = None
     approval_digest: str = ""
@@ -59,14 +71,17 @@ class Attempt:
     exit_code: int | None = None
     checks: Mapping[str, str] = field(default_factory=dict)  # action id -> CheckStatus value
     check_deadlines: Mapping[str, float] = field(default_factory=dict)
+    check_detail: str = ""
     check_url: str = ""
     check_log_tail: str = ""
-    counted: frozenset[str] = frozenset()  # digests of events without an id that counted in this attempt
+    counted: tuple[str, ...] = ()  # digests of events without an id that counted in this attempt
     baseline: frozenset[str] = frozenset()  # digests that were visible when it started
-    baseline_lines: frozenset[int] = frozenset()  # crc32 of lines that were visible when keys were sent
+    #: Fingerprints of the lines that were visible when it started. None: not known; the next capture tells.
+    baseline_lines: frozenset[int] | None = frozenset()
     typed: tuple[str, ...] = ()
     echo: str | None = None  # the typed text whose echo has not come yet
     withheld: tuple[str, ...] = ()  # lines that may still turn out to be that echo
+    echo_until: float | None = None  # when they are taken for output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +110,15 @@ class Run:
     queue: tuple[str, ...] = ()
     attempt: Attempt | None = None
     ids: tuple[str, ...] = ()  # identities of events that were counted or were there before
+    digests: tuple[str, ...] = ()  # the same for events without one
     gone: str | None = None  # why the pane is gone
-    unreachable: bool = False
-    agent_state: AgentState = field(default=AgentState.UNKNOWN, compare=False)  # volatile
-    on_screen: frozenset[str] = field(default=frozenset(), compare=False)  # volatile: digests on the last capture
-    last_output_at: float | None = field(default=None, compare=False)  # volatile
+    agent_state: AgentState = AgentState.UNKNOWN
+    # volatile from here on
+    away_since: float | None = field(default=None, compare=False)  # its host cannot be watched
+    on_screen: frozenset[str] = field(default=frozenset(), compare=False)  # digests on the last capture
+    seen: tuple[int, ...] | None = field(default=None, compare=False)  # output.remember; None before any capture
+    last_output_at: float | None = field(default=None, compare=False)  # printed, or was typed into
+    looked_at: float | None = field(default=None, compare=False)  # the last `Due`
 
     @property
     def open(self) -> bool:
@@ -107,13 +126,23 @@ class Run:
         return self.status == "open"
 
     @property
+    def unreachable(self) -> bool:
+        """Whether its host cannot be watched now."""
+        return self.away_since is not None
+
+    @property
     def held(self) -> str | None:
         """Why a person must decide, if so."""
         return self.attempt.held if self.attempt else None
 
 
-_SETS = {"matched", "counted", "baseline", "baseline_lines"}
-_TUPLES = {"typed", "withheld"}
+_SETS = {"matched", "baseline", "baseline_lines"}
+_TUPLES = {"counted", "typed", "withheld"}
+
+
+def remembered(known: tuple[str, ...], new: Iterable[str]) -> tuple[str, ...]:
+    """`known` with what is new at its end; the oldest are forgotten."""
+    return (*known, *(one for one in dict.fromkeys(new) if one not in known))[-REMEMBERED:]
 
 
 def to_json(run: Run) -> dict[str, Any]:
@@ -131,6 +160,8 @@ def to_json(run: Run) -> dict[str, Any]:
         "queue": list(run.queue),
         "attempt": None if attempt is None else _attempt_json(attempt),
         "ids": list(run.ids),
+        "digests": list(run.digests),
+        "agent_state": run.agent_state.value,
         "gone": run.gone,
     }
 
@@ -152,6 +183,8 @@ def from_json(data: Mapping[str, Any], pipeline: Pipeline, env: Mapping[str, str
         queue=tuple(data["queue"]),
         attempt=None if attempt is None else _attempt(attempt),
         ids=tuple(data["ids"]),
+        digests=tuple(data["digests"]),
+        agent_state=AgentState(data["agent_state"]),
         gone=data["gone"],
     )
 
@@ -160,7 +193,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name in Attempt.__slots__:
         value = getattr(attempt, name)
-        if name in _SETS:
+        if name in _SETS and value is not None:
             value = sorted(value)
         elif name in _TUPLES:
             value = list(value)
@@ -175,7 +208,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
 def _attempt(data: Mapping[str, Any]) -> Attempt:
     values = dict(data)
     for name in _SETS:
-        values[name] = frozenset(values[name])
+        values[name] = None if values[name] is None else frozenset(values[name])
     for name in _TUPLES:
         values[name] = tuple(values[name])
     values["phase"] = Phase(values["phase"])

@@ -52,7 +52,7 @@ from tmux_sentry.engine.events import (
     Unreachable,
 )
 from tmux_sentry.engine.narrate import narrate
-from tmux_sentry.engine.panes import BELIEVED, Panes
+from tmux_sentry.engine.panes import BELIEVED, KnownPane, Panes
 from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
@@ -106,6 +106,7 @@ class Runner:
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._finished = False
+        self._away: dict[str, float] = {}  # Runs whose pane is not watched, since when (epoch seconds)
         self._typed: dict[str, tuple[str, ...]] = {}
         self.panes = Panes()
         self.watchers = {name: make(self._on_watch) for name, make in parts.watchers.items()}
@@ -223,7 +224,7 @@ class Runner:
         for run in self.conductor.load(self._parts.env):
             self.starter.resumed(run)
             self._note_typed(run)
-            self.conductor.step(run.id, Unreachable())  # nothing is decided before its pane was seen again
+            self._lose(run, self._parts.store.seen_at() or self._clock.now())
         for stored in self._parts.store.pending_approvals() if not self._parts.dry_run else []:
             self.effects.show(stored.request.id)
         self.outbox.start()
@@ -262,6 +263,7 @@ class Runner:
                 for info in record.panes:
                     self.panes.see(info)
                 self.starter.inventoried(record.host)
+                self.table.inventoried(record.host, record.panes)
                 self._lose_missing(record)
                 self._start_runs()
             case watched.HostUp():
@@ -270,7 +272,10 @@ class Runner:
                 log.warning("%s: %s", clean(record.host), clean(record.why))
                 self.starter.lost(record.host)
                 for run in self._runs_on(record.host):
-                    self.conductor.step(run.id, Unreachable())
+                    self._lose(run, self._clock.now())
+            case watched.Whole():
+                self.panes.mark_ready(record.pane)
+                self._start_runs()
             case watched.Activity():
                 if (active := self.conductor.of_pane(record.pane.key)) is not None:
                     self.conductor.step(active.id, Activity())
@@ -289,22 +294,29 @@ class Runner:
         run = self.conductor.of_pane(pane.key)
         if run is None:
             first_look = isinstance(observation, Screen) and before is not None and not before.ready
-            if self.starter.heard(pane, signals) or first_look:
+            if self.starter.heard(pane, _news(before, observation, signals)) or first_look:
                 self._start_runs()
             return
         for event in _events(observation, signals):
-            run = self.conductor.step(run.id, event)
-        if isinstance(observation, Screen) and observation.resync and run.unreachable:
+            if run.open:  # the one before may have ended it
+                run = self.conductor.step(run.id, event)
+        if isinstance(observation, Screen) and observation.resync and run.open and run.unreachable:
             self._back(run)
+
+    def _lose(self, run: Run, since: float) -> None:
+        """The pane of a Run is not watched: nothing is decided before it was seen again."""
+        self._away.setdefault(run.id, since)
+        self.conductor.step(run.id, Unreachable())
 
     def _back(self, run: Run) -> None:
         """The pane of a Run was seen again: its clocks go on, and what was in hand is settled."""
-        seen = self._parts.store.seen_at()
-        away = max(self._clock.now() - seen, 0.0) if seen is not None and self.starter.is_resumed(run) else 0.0
-        run = self.conductor.step(run.id, Reachable(away=away))
+        since = self._away.pop(run.id, self._clock.now())
+        run = self.conductor.step(run.id, Reachable(away=max(self._clock.now() - since, 0.0)))
         if not self.starter.is_resumed(run):
             return
         self.starter.caught_up(run)
+        if not run.open:
+            return
         for check in resume.checks_in_hand(run):
             self.checks.start(run.id, check)
         known, send = self.panes.get(run.pane), resume.send_in_hand(run)
@@ -370,6 +382,13 @@ class Runner:
         except Exception as error:
             what = str(error)
         log.info("approval %s by %s: %s", clean(decision.request_id, 40), clean(decision.by, 60), what)
+
+
+def _news(before: KnownPane | None, observation: Observation, signals: tuple[Signal, ...]) -> list[Signal]:
+    """What a pane without a Run says now; a capture also shows what it said long ago."""
+    old = isinstance(observation, Screen) and (observation.resync or before is None or not before.ready)
+    seen = before.digests if before is not None else frozenset()
+    return [signal for signal in signals if signal.live or (not old and signal.digest not in seen)]
 
 
 def _events(observation: Observation, signals: tuple[Signal, ...]) -> list[Event]:

@@ -1,115 +1,81 @@
-"""Carries out one send: waits until the pane can take it, journals the intent, asks the guard, settles the answer.
+"""Carries out one send: waits until the pane can take it, types it through the guard, says what became of it.
 
 A thread a send: it may wait minutes for an agent to become idle. What it may touch comes in as `Ports`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
 
-from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import AgentState, PaneIdentity
+from tmux_sentry.contracts import AgentState
 from tmux_sentry.engine.conditions import compiled
-from tmux_sentry.engine.events import AboutToSend, Keys, SendDone, SendHeld
-from tmux_sentry.engine.recovery import Step
-from tmux_sentry.errors import Unreachable
-from tmux_sentry.state.records import IntentStatus
-from tmux_sentry.state.store import Store
-from tmux_sentry.tmux import guard
+from tmux_sentry.engine.events import AboutToSend, SendDone, SendHeld
+from tmux_sentry.engine.guarded import claim, guarded, late
+from tmux_sentry.engine.job import Job, Pane, Ports, breathe
+from tmux_sentry.errors import Refused, Unreachable
+from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux.capture import PaneGone
-from tmux_sentry.tmux.client import CommandClient
-from tmux_sentry.tmux.fence import Adopted, adopt
-from tmux_sentry.tmux.guard import Expect, Outcome, Word
+from tmux_sentry.tmux.fence import Adopted
+from tmux_sentry.tmux.guard import Outcome, Word
 from tmux_sentry.tmux.model import Capture, PaneInfo
+from tmux_sentry.watch.columns import columns_of
 from tmux_sentry.watch.prompt import half_typed, is_idle_shell
+
+__all__ = ["Job", "Pane", "Ports", "carry_out"]
+
+log = logging.getLogger(__name__)
 
 #: Agents lose an Enter that comes with the text; 0.3 to 0.5 s later every one of them took it (measured).
 AGENT_PAUSE = 0.4
+#: How many such pauses an agent gets to show what was pasted.
+PAUSES = 5
 #: How long a person may sit in front of half a line before the stage is held.
 TYPING_PATIENCE = 300.0
 #: History rows that the capture before sending takes along: what they show is baseline, not news.
 BASELINE_HISTORY = 200
-
-
-class Pane(Protocol):
-    """What a send needs of the Watcher of its host."""
-
-    @property
-    def client(self) -> CommandClient:
-        """The command client; raises Unreachable."""
-
-    def pane(self, identity: PaneIdentity) -> PaneInfo | None:
-        """The pane as last seen."""
-
-    def capture(self, identity: PaneIdentity, history: int | None = 0) -> Capture:
-        """The pane now. Raises Unreachable, PaneGone."""
-
-    def in_foreground(self, pid: int) -> bool | None:
-        """Whether the pane's own process has the terminal."""
-
-    def wait_change(self, identity: PaneIdentity, timeout: float) -> object:
-        """Until the pane changes, or `timeout` seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One send for one pane. `stopped` is set when nobody wants it any more."""
-
-    action_id: str
-    pane: PaneIdentity
-    keys: Keys
-    wait_idle: float
-    stopped: threading.Event
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """The outside of a send."""
-
-    watcher: Pane
-    store: Store
-    clock: Clock
-    owner: str
-    take_over: bool
-    announce: Callable[[Job, AboutToSend, Capture], None]  # commits the baseline before it returns
-    agent_state: Callable[[PaneIdentity], AgentState]
-    prompt: str | None = None  # the host's own prompt pattern (RE2)
-    patience: float | None = None  # seconds in all, whatever the reason; for a send by hand
-
-
-_STATUS: dict[Word, IntentStatus] = {Word.SENT: "injected", Word.REFUSED: "refused", Word.UNKNOWN: "unknown"}
+#: What may stand left of the cursor in an agent's empty input box: the end of its mark, or the box itself.
+_BOX = frozenset(">❯›»$#*│┃▌▎|")
+#: How much of the end of a text is looked for on the screen after it was pasted.
+_TAIL = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wait:
-    """Why the pane cannot take keys now, how long that may last, and whether the time counts."""
+    """Why the pane cannot take keys now, how long that kind of reason may last in all, and whether the time counts."""
 
+    kind: str
     why: str
-    limit: float
+    limit: float = 0.0
     counts: bool = True
 
 
 def carry_out(job: Job, ports: Ports) -> SendDone | SendHeld | None:
     """Send, or say why it is held; None when the job was stopped before anything was typed."""
     waited: dict[str, float] = {}
+    told: set[str] = set()
     start = ports.clock.monotonic()
     while not job.stopped.is_set():
         began = ports.clock.monotonic()
         verdict = _try(job, ports)
         if not isinstance(verdict, _Wait):
             return verdict
-        if verdict.counts and waited.get(verdict.why, 0.0) >= verdict.limit:
-            return SendHeld(action_id=job.action_id, reason=verdict.why)
+        if verdict.counts and waited.get(verdict.kind, 0.0) >= verdict.limit:
+            return _held(job, verdict.why)
         if ports.patience is not None and ports.clock.monotonic() - start >= ports.patience:
-            return SendHeld(action_id=job.action_id, reason=verdict.why)
-        ports.watcher.wait_change(job.pane, 1.0)
+            return _held(job, verdict.why)
+        if verdict.kind not in told:
+            log.info("%s %s: waiting to type: %s", job.pane.host, job.pane.pane_id, clean(verdict.why, 200))
+            told.add(verdict.kind)
+        breathe(job, ports)
         if verdict.counts:
-            waited[verdict.why] = waited.get(verdict.why, 0.0) + ports.clock.monotonic() - began
+            waited[verdict.kind] = waited.get(verdict.kind, 0.0) + ports.clock.monotonic() - began
     return None
+
+
+def _held(job: Job, reason: str) -> SendHeld:
+    return SendHeld(action_id=job.action_id, reason=reason)
 
 
 def _try(job: Job, ports: Ports) -> SendDone | SendHeld | _Wait:
@@ -118,62 +84,82 @@ def _try(job: Job, ports: Ports) -> SendDone | SendHeld | _Wait:
         info = ports.watcher.pane(job.pane)
         if info is not None and (wait := _not_ready(job, ports, info, row=None)):
             return wait
-        capture = ports.watcher.capture(job.pane, BASELINE_HISTORY)
-        if wait := _not_ready(job, ports, capture.info, row=capture.row):
-            return wait
-        fence = _fence(job, ports)
-        if fence.refused is not None:
-            return SendHeld(
-                action_id=job.action_id,
-                reason=f"the pane belongs to {fence.refused}; to take it over: tmux-sentry run --take-over",
-            )
+        capture = _look(job, ports)
+        if isinstance(capture, _Wait):
+            return capture
+        fence = claim(job, ports)
+        if isinstance(fence, str):
+            return _held(job, fence)
+        if (old := late(job, ports, fence)) is not None:
+            ports.store.settle(job.action_id, old.step, "injected", "tmux carried it out after its reply was lost")
+            return _held(job, "typed, not submitted") if old.step == "text" and job.keys.enter else _done(job)
         return _send(job, ports, capture, fence)
     except Unreachable as error:
-        return _Wait(why=error.what, limit=0.0, counts=False)
+        return _Wait(kind="unreachable", why=error.what, counts=False)
     except PaneGone:
-        return SendHeld(action_id=job.action_id, reason="the pane is gone")
+        return _held(job, "the pane is gone")
+    except Refused as error:
+        return _held(job, f"{error.what}: {error.why}")
+
+
+def _done(job: Job) -> SendDone:
+    return SendDone(action_id=job.action_id)
+
+
+# -------------------------------------------------------------------- is the pane ready
+
+
+def _look(job: Job, ports: Ports) -> Capture | _Wait:
+    capture = ports.watcher.capture(job.pane, BASELINE_HISTORY)
+    return _not_ready(job, ports, capture.info, row=capture.row) or capture
 
 
 def _not_ready(job: Job, ports: Ports, info: PaneInfo, *, row: str | None) -> _Wait | None:
+    """`row` is the text of the cursor's row, None where only the inventory is known."""
     if info.hold:
-        return _Wait(why="paused (@sentry_hold)", limit=0.0, counts=False)
+        return _Wait(kind="paused", why="paused (@sentry_hold)", counts=False)
     if info.dead:
-        return _Wait(why="the pane is dead", limit=job.wait_idle)
+        return _Wait(kind="dead", why="the pane is dead", limit=job.wait_idle)
     if info.in_mode:
-        return _Wait(why="pane busy: someone reads in copy mode", limit=max(job.wait_idle, TYPING_PATIENCE))
+        limit = max(job.wait_idle, TYPING_PATIENCE)
+        return _Wait(kind="mode", why="pane busy: someone reads in copy mode", limit=limit)
     if info.input_off or info.synchronized:
-        return _Wait(why="pane busy: its input is off or synchronised", limit=job.wait_idle)
-    if job.wait_idle > 0 and not _idle(ports, info):
-        return _Wait(why=f"pane busy: {info.command} is running", limit=job.wait_idle)
-    if row is not None and info.is_shell and not job.keys.keys and half_typed(row, info.cursor[0], None, _pattern(ports)):
-        return _Wait(why="someone is typing", limit=TYPING_PATIENCE)
+        return _Wait(kind="input", why="pane busy: its input is off or synchronised", limit=job.wait_idle)
+    # A script that bash runs shows as `bash` too: the question is who has the terminal.
+    at_prompt = info.is_shell and is_idle_shell(info, ports.watcher.in_foreground(info.identity.pane_pid))
+    if job.wait_idle > 0 and not at_prompt and not _idle_agent(ports, info):
+        return _Wait(kind="busy", why=f"pane busy: {info.command} is running", limit=job.wait_idle)
+    if row is not None and _someone_typed(job, ports, info, row, at_prompt):
+        return _Wait(kind="typing", why="someone is typing", limit=TYPING_PATIENCE)
     return None
+
+
+def _idle_agent(ports: Ports, info: PaneInfo) -> bool:
+    return not info.is_shell and ports.agent_state(info.identity) is AgentState.IDLE
+
+
+def _someone_typed(job: Job, ports: Ports, info: PaneInfo, row: str, at_prompt: bool) -> bool:
+    """Whether keys would add to, submit or remove what a person has half typed."""
+    column = info.cursor[0]
+    if at_prompt:
+        return half_typed(row, column, None, _pattern(ports))
+    if job.wait_idle == 0:
+        return False  # the policy wants the keys in whatever runs there
+    left = _left_of(row, column).rstrip()
+    return bool(left) and left[-1] not in _BOX
 
 
 def _pattern(ports: Ports) -> Any:
     return None if ports.prompt is None else compiled(ports.prompt)
 
 
-def _idle(ports: Ports, info: PaneInfo) -> bool:
-    if info.is_shell:
-        return is_idle_shell(info, ports.watcher.in_foreground(info.identity.pane_pid))
-    return ports.agent_state(info.identity) is AgentState.IDLE
-
-
-def _fence(job: Job, ports: Ports) -> Adopted:
-    """The pane's epoch and marker; adopts the pane if nobody has."""
-    known = ports.store.fence(job.pane.key)
-    epoch, marker = (known.epoch, known.marker) if known else (1, 0)
-    fence = adopt(ports.watcher.client, job.pane, ports.owner, epoch, marker, take_over=ports.take_over)
-    if fence.refused is None and (fence.epoch > epoch or fence.marker > marker or known is None):
-        ports.store.save_fence(job.pane.key, fence.epoch, max(fence.marker, marker))
-    return fence
-
-
-def _next_marker(job: Job, ports: Ports, fence: Adopted) -> int:
-    """Above what the pane has and above what the journal ever used: a refused number is not used again."""
-    known = ports.store.fence(job.pane.key)
-    return max(fence.marker, known.marker if known else 0) + 1
+def _left_of(row: str, column: int) -> str:
+    at = 0
+    for index, character in enumerate(row):
+        if at >= column:
+            return row[:index]
+        at += columns_of(character)
+    return row
 
 
 # ----------------------------------------------------------------------- the sending
@@ -181,84 +167,68 @@ def _next_marker(job: Job, ports: Ports, fence: Adopted) -> int:
 
 def _send(job: Job, ports: Ports, capture: Capture, fence: Adopted) -> SendDone | SendHeld | _Wait:
     ports.announce(job, AboutToSend(action_id=job.action_id, lines=capture.lines), capture)
-    if job.stopped.is_set():
-        return _Wait(why="stopped", limit=0.0, counts=False)
     keys = job.keys
     if keys.keys:
-        return _end(job, _guarded(job, ports, "keys", capture.info, fence))
-    at_once = capture.info.is_shell and keys.enter
+        # For a pane that prints all the time: the closer the look, the less its cursor has moved since.
+        closer = _look(job, ports)
+        if isinstance(closer, _Wait):
+            return closer
+        capture = closer
+    if job.stopped.is_set():
+        return _Wait(kind="stopped", why="stopped", counts=False)
+    if keys.keys:
+        return _end(job, guarded(job, ports, "keys", capture.info, fence)[0])
     if not keys.text:
-        return _end(job, _guarded(job, ports, "enter", capture.info, fence)) if keys.enter else SendDone(action_id=job.action_id)
-    outcome, after = _guarded(job, ports, "line" if at_once else "text", capture.info, fence)
+        return _end(job, guarded(job, ports, "enter", capture.info, fence)[0]) if keys.enter else _done(job)
+    at_once = capture.info.is_shell and keys.enter
+    outcome, after = guarded(job, ports, "line" if at_once else "text", capture.info, fence)
     if outcome.word is not Word.SENT or at_once or not keys.enter:
-        return _end(job, (outcome, after))
-    return _submit(job, ports, after)
+        return _end(job, outcome)
+    return _submit(job, ports, capture, after)
 
 
-def _submit(job: Job, ports: Ports, fence: Adopted) -> SendDone | SendHeld:
-    """Enter, as its own guarded step, once the agent has taken the text in."""
-    ports.watcher.wait_change(job.pane, AGENT_PAUSE)
-    job.stopped.wait(AGENT_PAUSE)
+def _submit(job: Job, ports: Ports, before: Capture, fence: Adopted) -> SendDone | SendHeld:
+    """Enter, as its own guarded step, once the agent has taken the text in. Never pressed on a doubt."""
     try:
-        capture = ports.watcher.capture(job.pane)
-        outcome, _ = _guarded(job, ports, "enter", capture.info, fence)
-    except (Unreachable, PaneGone) as error:
-        return SendHeld(action_id=job.action_id, reason=f"typed, not submitted: {error}")
+        after = _pasted(job, ports, before)
+        if job.stopped.is_set():
+            return _held(job, "typed, not submitted: it is not wanted any more")
+        if _someone_added(job.keys.text, after):
+            return _held(job, "typed, not submitted: someone typed behind it")
+        # An agent that has ended leaves a shell behind, which must not get the Enter.
+        info = replace(after.info, command=before.info.command)
+        outcome, _ = guarded(job, ports, "enter", info, fence)
+    except (Unreachable, PaneGone, Refused) as error:
+        return _held(job, f"typed, not submitted: {error}")
     if outcome.word is Word.SENT:
-        return SendDone(action_id=job.action_id)
-    return SendHeld(action_id=job.action_id, reason=f"typed, not submitted: {'; '.join(outcome.reasons)}")
+        return _done(job)
+    return _held(job, f"typed, not submitted: {'; '.join(outcome.reasons)}")
 
 
-def _guarded(job: Job, ports: Ports, step: Step, info: PaneInfo, fence: Adopted) -> tuple[Outcome, Adopted]:
-    """Journal the intent, ask the guard, settle its word. An unknown word is settled by reading the marker."""
-    marker = _next_marker(job, ports, fence)
-    expect = Expect(
-        identity=job.pane, epoch=fence.epoch, previous=fence.marker, command=info.command, cursor=info.cursor
-    )
-    payload = repr((step, job.keys.text, job.keys.keys))
-    ports.store.intend(
-        job.action_id,
-        step,
-        pane=job.pane,
-        epoch=fence.epoch,
-        previous=fence.marker,
-        marker=marker,
-        payload_sha256=hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest(),
-        command=info.command,
-        cursor=info.cursor,
-        expires_at=ports.clock.now() + 60.0,
-    )
-    if step in ("text", "line"):
-        outcome = guard.paste(ports.watcher.client, expect, job.keys.text, marker, enter=step == "line")
-    else:
-        outcome = guard.press(ports.watcher.client, expect, job.keys.keys or ("Enter",), marker)
-    if outcome.word is Word.UNKNOWN:
-        outcome = _read_marker(job, ports, fence.marker, marker, outcome)
-    ports.store.settle(job.action_id, step, _STATUS[outcome.word], "; ".join(outcome.reasons))
-    return outcome, Adopted(epoch=fence.epoch, marker=marker if outcome.word is Word.SENT else fence.marker)
+def _pasted(job: Job, ports: Ports, before: Capture) -> Capture:
+    """The pane after a pause, and after a few more where nothing has changed: a slow agent shows the text late."""
+    for _ in range(PAUSES):
+        job.stopped.wait(AGENT_PAUSE)
+        after = ports.watcher.capture(job.pane, BASELINE_HISTORY)
+        if job.stopped.is_set() or (after.lines, after.cursor) != (before.lines, before.cursor):
+            break
+    return after
 
 
-def _read_marker(job: Job, ports: Ports, previous: int, marker: int, lost: Outcome) -> Outcome:
-    """The reply is lost: what does the pane say?"""
-    try:
-        info = ports.watcher.capture(job.pane).info
-    except (Unreachable, PaneGone):
-        return lost
-    if info.marker == str(marker):
-        return Outcome(word=Word.SENT, marker=info.marker)
-    if info.marker == str(previous):
-        # The old client is gone with its queue, so the command cannot run later.
-        return Outcome(word=Word.REFUSED, reasons=("the command did not reach tmux",), marker=info.marker)
-    return lost
+def _someone_added(text: str, after: Capture) -> bool:
+    """Whether more than our text stands left of the cursor, where its end can be seen there at all."""
+    tail = "".join(text.split())[-_TAIL:]
+    left = "".join(_left_of(after.row, after.cursor[0]).split())
+    return bool(tail) and tail in left and not left.endswith(tail)
 
 
-def _end(job: Job, answer: tuple[Outcome, Adopted]) -> SendDone | SendHeld | _Wait:
-    outcome, _ = answer
+def _end(job: Job, outcome: Outcome) -> SendDone | SendHeld | _Wait:
+    if outcome.word is Word.SENT:
+        return _done(job)
     reasons = "; ".join(outcome.reasons)
-    if outcome.word is Word.SENT:
-        return SendDone(action_id=job.action_id)
-    if outcome.word is Word.REFUSED:
-        # Nothing was typed: look again. The cursor's numbers differ each time; the reason is the same.
-        typing = any(reason.startswith("someone is typing") for reason in outcome.reasons)
-        return _Wait(why="someone is typing" if typing else f"refused by tmux: {reasons}", limit=TYPING_PATIENCE)
-    return SendHeld(action_id=job.action_id, reason=f"it cannot be known whether the keys were typed: {reasons}")
+    if outcome.word is Word.UNKNOWN:
+        return _held(job, f"it cannot be known whether the keys were typed: {reasons}")
+    # Nothing was typed: look again. The cursor's numbers differ each time; the reason is the same.
+    if any(reason.startswith("someone is typing") for reason in outcome.reasons):
+        return _Wait(kind="typing", why="someone is typing", limit=TYPING_PATIENCE)
+    return _Wait(kind="refused", why=f"refused by tmux: {reasons}", limit=TYPING_PATIENCE)

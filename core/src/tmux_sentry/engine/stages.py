@@ -15,13 +15,15 @@ from tmux_sentry.policy.model import AfterStages, Manual, OnSignal, OnState, Sta
 
 
 def go_on(b: Builder) -> None:
-    """Queue what has become ready, start the first of the queue if no stage is active, end the Run if nothing is left."""
+    """Queue what is ready, begin the next try or the first of the queue, end the Run if nothing is left."""
     while b.run.open:
         for stage in b.run.pipeline.stages:
             if _untouched(b.run, stage.name) and _ready(b.run, stage):
                 queue(b, stage.name)
         if b.run.attempt is not None:
-            return
+            if not attempts.try_again(b):
+                return
+            continue
         if b.run.queue and b.run.gone is None:
             _begin(b, b.run.queue[0])
         elif b.run.gone is not None or not any(_awaits_event(b.run, stage) for stage in b.run.pipeline.stages):
@@ -35,7 +37,8 @@ def _begin(b: Builder, name: str) -> None:
     b.set_stage(name, queued=False)
     stage = b.run.pipeline.stage(name)
     assert stage is not None
-    attempts.begin(b, stage, number=b.run.stages[name].attempts + 1)
+    number = b.run.stages[name].attempts + 1
+    attempts.begin(b, stage, number, first=number)
 
 
 def queue(b: Builder, name: str) -> None:
@@ -72,7 +75,7 @@ def _wants(stage: Stage, signal: Signal) -> bool:
 def _untouched(run: Run, name: str) -> bool:
     state = run.stages.get(name, StageState())
     running = run.attempt is not None and run.attempt.stage == name
-    return state.status == PENDING and state.attempts == 0 and not state.queued and not running
+    return state.status == PENDING and not state.queued and not running
 
 
 def _ready(run: Run, stage: Stage) -> bool:
@@ -98,7 +101,7 @@ def _end(b: Builder) -> None:
             b.set_stage(name, status=SKIPPED, queued=False)
             b.emit(Record(stage=name, attempt=0, status=SKIPPED, reason=b.run.gone or "nothing made it ready"))
     bad = [name for name, status in statuses.items() if status in FAILURES]
-    ok = not bad and b.run.gone is None
+    ok = not bad and (b.run.gone is None or FINAL.issuperset(statuses.values()))
     b.run = replace(b.run, status="succeeded" if ok else "failed", finished_at=b.now, queue=(), attempt=None)
     if ok:
         b.tell("run.succeeded", Level.INFO, f"{b.run.pipeline.name}: succeeded")

@@ -12,7 +12,7 @@ from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
-from tmux_sentry.engine.panes import KnownPane, Panes
+from tmux_sentry.engine.panes import BELIEVED, KnownPane, Panes
 from tmux_sentry.engine.run import Run
 from tmux_sentry.errors import UsageError
 from tmux_sentry.policy.model import Pipeline, Policy
@@ -90,18 +90,19 @@ class Starter:
             window_index=info.window_index,
             pane_index=info.pane_index,
         )
+        run = self._conductor.add(run, names)
         self._again.discard((name, info.identity.key))
         self._earlier.append(_started(run, names))
         if not self._begun:
             self._first[run.id] = run.status
-        self._conductor.add(run, names)
+        self._told.add((name, info.identity.key, "done"))  # no news: it was told how the run ended
         return run
 
     def heard(self, pane: PaneIdentity, signals: Iterable[Signal]) -> bool:
-        """Signals of a pane without an open Run; True when `rerun` now allows its pipeline once more."""
-        live = [signal for signal in signals if signal.live]
-        said = {"on_signal"} if any(signal.kind is SignalKind.STATUS for signal in live) else set()
-        if any(signal.state is AgentState.IDLE for signal in live):
+        """News of a pane without an open Run; True when `rerun` now allows its pipeline once more."""
+        believed = [signal for signal in signals if signal.confidence >= BELIEVED]
+        said = {"on_signal"} if any(signal.kind is SignalKind.STATUS for signal in believed) else set()
+        if any(signal.state is AgentState.IDLE for signal in believed):
             said.add("on_idle")
         if not said:
             return False
@@ -115,6 +116,7 @@ class Starter:
     def resumed(self, run: Run) -> None:
         """An open Run of an earlier process. It keeps its own policy; a person is told where that differs."""
         self._resumed.add(run.id)
+        self._told.add((run.pipeline.name, run.pane.key, "done"))
         self._first[run.id] = run.status
         now = self._policy.pipeline(run.pipeline.name)
         if now is not None and now.digest == run.policy_digest:
@@ -176,8 +178,9 @@ class Starter:
         self._told.add(key)
         by = f" ({candidate.by})" if candidate.by else ""
         level = logging.WARNING if candidate.verdict in ("ambiguous", "waits") else logging.INFO
-        name = f"{candidate.pipeline} [{candidate.pane.identity.host} {candidate.pane.name} {candidate.pane.identity.pane_id}]"
-        log.log(level, "%s > %s%s", clean(name, 200), MEANING[candidate.verdict], by)
+        pane = candidate.pane
+        name = f"{candidate.pipeline} ({pane.identity.host} {pane.name} {pane.identity.pane_id})"
+        log.log(level, "%s: %s%s", clean(name, 200), MEANING[candidate.verdict], by)
 
 
 def _missing_stage(run: Run, now: Pipeline | None) -> str | None:

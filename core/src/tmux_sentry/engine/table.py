@@ -9,6 +9,7 @@ from tmux_sentry.contracts import AgentState, PaneIdentity, Signal
 from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.state.records import PaneState
 from tmux_sentry.state.store import Store
+from tmux_sentry.tmux.model import PaneInfo
 
 
 class PaneTable:
@@ -19,7 +20,8 @@ class PaneTable:
         self._clock = clock
         self._panes = panes
         self._written: dict[str, KnownPane] = {}
-        self._closed: list[KnownPane] = []
+        self._closed: list[tuple[str, str]] = []  # host, pane id
+        self._swept: set[str] = set()  # hosts whose old rows were looked through
 
     def hear(self, pane: PaneIdentity, signals: Iterable[Signal], *, screen: bool) -> None:
         """Take in Signals."""
@@ -31,20 +33,31 @@ class PaneTable:
 
     def closed(self, pane: PaneIdentity) -> None:
         """The pane is gone; its row goes with it."""
-        last = self._panes.close(pane)
-        if last is not None:
-            self._closed.append(last)
+        if self._panes.close(pane) is not None:
+            self._written.pop(pane.key, None)
+            self._closed.append((pane.host, pane.pane_id))
+
+    def inventoried(self, host: str, panes: Iterable[PaneInfo]) -> None:
+        """Every pane that the host has; rows that an earlier process left of others go."""
+        if host not in self._swept:
+            self._swept.add(host)
+            there = {(host, info.identity.pane_id) for info in panes}
+            rows = {(row["host"], row["pane_id"]) for row in self._store.pane_states() if row["host"] == host}
+            self._closed += sorted(rows - there)
 
     def write(self) -> None:
         """Write the rows that changed, in one transaction."""
-        changed = [pane for pane in self._panes.all() if _row(pane) != _row(self._written.get(pane.info.identity.key))]
+        panes = self._panes.all()
+        changed = [pane for pane in panes if _row(pane) != _row(self._written.get(pane.info.identity.key))]
         if not changed and not self._closed:
             return
         now = self._clock.now()
+        # A respawned pane has the same row: it must not go with what was there before.
+        there = {(pane.info.identity.host, pane.info.identity.pane_id) for pane in panes}
         with self._store.transaction() as tx:
-            for pane in self._closed:
-                self._written.pop(pane.info.identity.key, None)
-                tx.drop_pane(pane.info.identity.host, pane.info.identity.pane_id)
+            for host, pane_id in self._closed:
+                if (host, pane_id) not in there:
+                    tx.drop_pane(host, pane_id)
             for pane in changed:
                 tx.upsert_pane(_stored(pane, now))
         self._closed.clear()

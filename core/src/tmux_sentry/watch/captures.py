@@ -73,6 +73,7 @@ class CaptureWorker:
         try:
             pane.captured(capture(self._client(), pane.identity.pane_id, None if resync else 0), resync=resync)
         except PaneGone:
+            pane.missed(resync=False)
             self._on_lost()
         except Unreachable:
             pane.missed(resync=resync)

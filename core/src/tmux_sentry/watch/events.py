@@ -52,6 +52,14 @@ class PaneSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """The pane's stream brings it from its first byte on: no Screen comes first, there is nothing to catch up with."""
+
+    pane: PaneIdentity
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """The pane printed something; at most five a second for a pane."""
 
@@ -59,7 +67,7 @@ class Activity:
     at: float
 
 
-HostRecord = HostUp | HostDown | Inventoried | PaneSeen | Activity
+HostRecord = HostUp | HostDown | Inventoried | PaneSeen | Activity | Whole
 WatchRecord = Observation | HostRecord
 
 #: Called from several threads; the records of one pane come one at a time and in the order of the pane.

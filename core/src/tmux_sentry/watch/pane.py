@@ -9,7 +9,7 @@ from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import Lines, Osc, PaneClosed, PaneIdentity, Screen, TextSource, Title
 from tmux_sentry.tmux.model import Capture, PaneInfo
 from tmux_sentry.watch.columns import columns_of
-from tmux_sentry.watch.events import Activity, Sink
+from tmux_sentry.watch.events import Activity, Sink, Whole
 from tmux_sentry.watch.lines import LineAssembler, ModeSeen, OscSeen, Part, Printed, TitleSeen
 from tmux_sentry.watch.source import agent_now, text_source
 
@@ -61,6 +61,8 @@ class WatchedPane:
         self._captured_at = float("-inf")
         self._basis: tuple[float, Capture] | None = None  # a resync capture, and when it was taken
         self._screen: Screen | None = None
+        self._taking = False  # a capture is under way
+        self._finishing = False
         self._closed = False
         self.reading = False  # whether anyone wants its text
 
@@ -126,6 +128,7 @@ class WatchedPane:
         """The stream has brought this pane's output from the first byte on: nothing is torn."""
         with self._lock:
             self._torn = False
+            self._sink(Whole(pane=self.identity, at=self._clock.now()))
 
     def gap(self) -> None:
         """Output was lost, or may have been: the next line may be half of one, and a capture is due."""
@@ -200,12 +203,25 @@ class WatchedPane:
             self._torn = not exact
         self._source, self._resync = source, True
 
+    def finish(self) -> None:
+        """The pane is dead but still there. Its last capture is due: what a stream's client has not yet been handed
+        when a program ends, tmux 3.3a drops (measured: after a burst, in one of five)."""
+        with self._lock:
+            self._resync = self._resync or not self._finishing
+            self._finishing = True
+
+    @property
+    def pending(self) -> bool:
+        """Whether a capture with history is still to come."""
+        return self.reading and (self._resync or self._taking)
+
     def close(self, status: int | None) -> None:
         """The pane is gone or dead: what it printed last, then PaneClosed. Idempotent."""
         with self._lock:
             if self._closed:
                 return
-            rest = self._lines.partial if self._source is TextSource.STREAM and not self._torn else ""
+            whole = self._source is TextSource.STREAM and not self._torn and not self._finishing
+            rest = self._lines.partial if whole else ""
             at = self._clock.now()
             if rest:
                 self._sink(Lines(pane=self.identity, at=at, lines=(rest,)))
@@ -241,13 +257,14 @@ class WatchedPane:
             resync, self._resync = self._resync, False
             if not resync and (self._source is not TextSource.CAPTURE or self._dirty is None):
                 return None
-            self._dirty = None
+            self._dirty, self._taking = None, True
             self._captured_at = now
             return resync
 
     def captured(self, capture: Capture, *, resync: bool) -> None:
         """The capture that `begin_capture` asked for."""
         with self._lock:
+            self._taking = False
             if self._closed or capture.info.identity != self.identity:
                 return
             if not resync and self._source is not TextSource.CAPTURE:
@@ -261,6 +278,7 @@ class WatchedPane:
     def missed(self, *, resync: bool) -> None:
         """The capture could not be taken: want it again."""
         with self._lock:
+            self._taking = False
             self._resync = self._resync or resync
             self._dirty = self._clock.monotonic()
 

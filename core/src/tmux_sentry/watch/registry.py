@@ -10,7 +10,8 @@ from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.watch.events import PaneSeen, Sink
 from tmux_sentry.watch.pane import WatchedPane
 
-#: A pane that vanished is closed only after so many seconds: its last lines may still be under way in the stream.
+#: A pane that vanished or died is closed only after so many seconds: its last lines may be under way in the stream.
+#: What tmux itself dropped at the end of a program only a dead pane still shows, not one that vanished.
 GRACE = 0.25
 
 
@@ -51,8 +52,10 @@ class Panes:
                     self._panes[identity] = pane
             else:
                 pane.update(info, began)
-            if info.dead and self._settled(identity, pane):
-                pane.close(info.dead_status)
+            if info.dead and not pane.closed:
+                pane.finish()
+                if self._settled(identity, pane):
+                    pane.close(info.dead_status)
 
     def close_all(self) -> None:
         """The server is gone for good."""
@@ -78,12 +81,11 @@ class Panes:
                     self._missing.pop(identity, None)
 
     def _settled(self, identity: PaneIdentity, pane: WatchedPane) -> bool:
-        """Whether the pane has had the time for its last lines."""
-        if pane.closed:
-            return True
+        """Whether the pane has had the time for its last lines and its last capture."""
         now = self._clock.monotonic()
         since = self._missing.setdefault(identity, now)
-        if now - max(since, pane.last_output) < GRACE and now - since < 4 * GRACE:
+        busy = pane.pending or now - max(since, pane.last_output) < GRACE
+        if busy and now - since < 4 * GRACE:
             return False
         self._missing.pop(identity, None)
         return True

@@ -1,0 +1,123 @@
+"""Parsers that raise, hang or answer nonsense: the others' Signals arrive, in order, all the same."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from tmux_sentry.contracts import Lines, Observation, PaneFacts, Signal, SignalKind, Trust
+from tmux_sentry.engine.perception import Perception
+from tmux_sentry.testing.samples import AT, PANE
+
+FACTS = PaneFacts(identity=PANE)
+
+
+def lines(text: str) -> Lines:
+    return Lines(pane=PANE, at=AT, lines=(text,))
+
+
+def signal(text: str) -> Signal:
+    return Signal(kind=SignalKind.STATUS, parser="good", trust=Trust.PRINTED, confidence=1.0, digest=text, at=AT)
+
+
+class Good:
+    def parse(self, observation: Observation, pane: PaneFacts) -> Iterable[Signal]:
+        assert isinstance(observation, Lines)
+        yield signal(observation.lines[0])
+
+
+class Bad:
+    """Does something else than parse for the observation "bad"."""
+
+    def __init__(self, what: Callable[[], Any]) -> None:
+        self.what = what
+
+    def parse(self, observation: Observation, pane: PaneFacts) -> Any:
+        assert isinstance(observation, Lines)
+        return self.what() if observation.lines == ("bad",) else ()
+
+
+class Delivered:
+    def __init__(self) -> None:
+        self._got: queue.Queue[tuple[str, tuple[str, ...]]] = queue.Queue()
+
+    def __call__(self, observation: Observation, facts: PaneFacts, signals: tuple[Signal, ...]) -> None:
+        assert isinstance(observation, Lines)
+        self._got.put((observation.lines[0], tuple(one.digest for one in signals)))
+
+    def next(self) -> tuple[str, tuple[str, ...]]:
+        return self._got.get(timeout=10.0)
+
+    @property
+    def empty(self) -> bool:
+        return self._got.empty()
+
+
+@pytest.fixture
+def never() -> Iterator[threading.Event]:
+    """What a hanging call waits for; set at the end."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def leave() -> None:
+    raise SystemExit(3)
+
+
+def fail() -> None:
+    raise RuntimeError("\x1b[31mbroken")
+
+
+@pytest.mark.parametrize("what", [fail, leave, lambda: None, lambda: ["nonsense"], lambda: 7])
+def test_a_parser_that_fails_loses_its_own_signals_only(what: Callable[[], Any]) -> None:
+    delivered = Delivered()
+    perception = Perception({"bad": Bad(what), "good": Good()}, delivered)
+    for text in ("one", "bad", "two"):
+        perception.feed(lines(text), FACTS)
+    assert [delivered.next() for _ in range(3)] == [(text, (text,)) for text in ("one", "bad", "two")]
+    perception.close()
+
+
+def test_a_parser_that_hangs_is_dropped_and_nothing_is_lost(
+    never: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    delivered = Delivered()
+    perception = Perception({"bad": Bad(never.wait), "good": Good()}, delivered, patience=0.05)
+    for text in ("one", "bad", "two"):
+        perception.feed(lines(text), FACTS)
+    assert delivered.next() == ("one", ("one",))
+    deadline = time.monotonic() + 10.0
+    while delivered.empty and time.monotonic() < deadline:
+        perception.check()
+    assert [delivered.next() for _ in range(2)] == [("bad", ("bad",)), ("two", ("two",))]
+    assert "parser bad did not answer" in caplog.text
+    never.set()
+    perception.feed(lines("bad"), FACTS)
+    perception.feed(lines("three"), FACTS)
+    assert [delivered.next() for _ in range(2)] == [
+        ("bad", ("bad",)),
+        ("three", ("three",)),
+    ]  # the lost thread is silent
+    perception.close()
+
+
+def test_the_capture_before_a_send_does_not_hang_either(never: threading.Event) -> None:
+    perception = Perception({"bad": Bad(never.wait), "good": Good()}, Delivered(), patience=0.05)
+    assert [one.digest for one in perception.read(lines("bad"), FACTS)] == ["bad"]
+    perception.close()
+
+
+def test_a_busy_parser_is_not_taken_for_a_hanging_one() -> None:
+    delivered = Delivered()
+    perception = Perception({"good": Good()}, delivered, patience=30.0)
+    for number in range(200):
+        perception.feed(lines(str(number)), FACTS)
+        perception.check()
+    assert [delivered.next()[0] for _ in range(200)] == [str(number) for number in range(200)]
+    perception.close()

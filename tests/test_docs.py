@@ -1,0 +1,270 @@
+"""The documentation is held against the program: examples are loaded, keys and commands are looked up."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import pytest
+from build import ProjectBuilder
+from pyproject_hooks import quiet_subprocess_runner
+
+from tmux_sentry.config.schema import load_schema
+from tmux_sentry.contracts import CheckerPlugin, NotifierPlugin
+from tmux_sentry.demo import StandInCheck
+from tmux_sentry.plugins.loading import HOOKS, RECORD_TYPES
+from tmux_sentry.policy.load import LoadResult, load_policies
+from tmux_sentry.registry import PluginState, Registry
+from tmux_sentry.testing import conformance
+
+ROOT = Path(__file__).resolve().parents[1]
+POLICY_PAGE = ROOT / "docs" / "policy.md"
+PLUGINS_PAGE = ROOT / "docs" / "plugins.md"
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+#: Where docs/policy.md describes the keys of each part of the schema.
+SECTIONS = {
+    "": "The file",
+    "pipeline": "A pipeline",
+    "match": "Which panes",
+    "stage": "A stage",
+    "trigger": "Triggers",
+    "event": "Triggers",
+    "approval": "Approvals",
+    "action": "Actions",
+    "send-keys": "Sending",
+    "external-check": "Outside checks",
+    "notify": "Telling people",
+    "condition": "Conditions",
+    "on-prompt": "Accepted, not acted on yet",
+    "on-limit": "Accepted, not acted on yet",
+    "route": "Notifications",
+}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def whole(block: str) -> str:
+    """A block that lists stages, as the policy it is a part of."""
+    if not block.startswith("- name:"):
+        return block
+    return "pipelines:\n- name: example\n  match: {window_name: x}\n  stages:\n" + indent(block, "  ")
+
+
+#: Valid, and warned of in every way.
+DOUBTFUL = r"""
+pipelines:
+  - name: doubtful
+    match: {agent: claude}
+    allow_env: [NOT_SET_HERE]
+    on_prompt: ask
+    on_limit: {resume: true}
+    stages:
+      - name: undecided
+        actions_on_start: [{send_keys: hello}]
+      - name: unread
+        actions_on_start: [{send_keys: hello}, {external_check: {type: github_action, repository: a/b}}]
+        success_when: [{exit_code: 0}, {log_regex: "x*"}, {sentry: {type: STATSU}}]
+  - name: shell
+    match: {command: bash}
+    stages:
+      - name: outside
+        actions_on_start:
+          - send_keys: {text: "echo ${pane.window_name}", untrusted: {max_chars: 9}, report_exit: true}
+"""
+
+EXAMPLES = [
+    pytest.param(whole(block), id=f"{page.name}-{number}")
+    for page in (POLICY_PAGE, ROOT / "README.md")
+    for number, block in enumerate(blocks(page, "yaml"), start=1)
+]
+
+
+def load(text: str, folder: Path) -> LoadResult:
+    """As `tmux-sentry check` reads it where the default plugins and a GitHub checker are installed."""
+    checker = CheckerPlugin(name="github_action", config_schema=StandInCheck.SCHEMA, factory=StandInCheck)
+    stdout = NotifierPlugin(name="stdout", factory=lambda context: pytest.fail("nothing is sent"))
+    path = folder / "policy.yaml"
+    path.write_text(text)
+    return load_policies([path], Registry.of(checker, stdout), {}, {"parser_sentry"})
+
+
+# ------------------------------------------------------------------------------ examples
+
+
+def test_the_pages_show_policies() -> None:
+    assert len(blocks(POLICY_PAGE, "yaml")) > 10
+    assert len(blocks(ROOT / "README.md", "yaml")) >= 2
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_every_policy_that_is_shown_is_valid(text: str, tmp_path: Path) -> None:
+    assert re.search("^pipelines:", text, re.MULTILINE), "neither a policy nor a list of stages"
+    assert [str(error) for error in load(text, tmp_path).errors] == []
+
+
+def test_every_warning_of_check_is_explained_and_no_other(tmp_path: Path) -> None:
+    warnings = [warning.what for warning in load(DOUBTFUL, tmp_path).warnings]
+    rows = re.findall(r"^\| (`.*?) \|", section("What `check` says"), re.MULTILINE)
+    texts = [text.replace(" ...", "...") for row in rows for text in re.findall("`([^`]+)`", row)]
+    told = [re.escape(text).replace(r"\.\.\.", ".*") for text in texts]
+    assert [what for what in warnings if not any(re.match(pattern, what) for pattern in told)] == []
+    assert [pattern for pattern in told if not any(re.match(pattern, what) for what in warnings)] == []
+
+
+# ------------------------------------------------------------------------------- the schema
+
+
+def section(heading: str) -> str:
+    """The text under a heading, up to the next heading of its level or a higher one."""
+    found = re.search(
+        rf"^(#+) {re.escape(heading)}\n(.*?)(?=^#{{1,2}} |^### |\Z)", POLICY_PAGE.read_text(), re.M | re.S
+    )
+    assert found, f"docs/policy.md has no section {heading!r}"
+    return found[2]
+
+
+def parts() -> dict[str, Mapping[str, Any]]:
+    """The parts of the schema that have keys; "" is the file itself."""
+    schema = load_schema("policy")
+    definitions = {name: part for name, part in schema["$defs"].items() if "properties" in part}
+    return {"": {"properties": schema["properties"]}, **definitions}
+
+
+def keys(part: Any) -> Iterator[str]:
+    """The keys of a part, and those of mappings inside it."""
+    if isinstance(part, dict):
+        for name, value in part.get("properties", {}).items():
+            yield name
+            yield from keys(value)
+
+
+def words(node: Any) -> Iterator[str]:
+    """The words that some key may have as its value."""
+    if isinstance(node, dict):
+        yield from (word for word in node.get("enum", ()) if isinstance(word, str))
+        for value in node.values():
+            yield from words(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from words(value)
+
+
+@pytest.mark.parametrize("part", sorted(parts()))
+def test_every_key_of_the_schema_is_described_in_its_section(part: str) -> None:
+    text = section(SECTIONS[part])
+    assert [key for key in keys(parts()[part]) if f"`{key}`" not in text] == []
+
+
+def test_every_word_of_the_schema_is_named() -> None:
+    page = POLICY_PAGE.read_text()
+    assert sorted({word for word in words(load_schema("policy")) if f"`{word}`" not in page}) == []
+
+
+# ----------------------------------------------------------------------------------- links
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", page.read_text()) if "://" not in link]
+    broken = []
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+# --------------------------------------------------------------------------------- plugins
+
+_LOAD = """
+import json, sys
+from tmux_sentry import Level, Message, PluginContext
+from tmux_sentry.registry import load_registry
+
+site, log = sys.argv[1:]
+registry = load_registry(path=[site])
+print(json.dumps([[p.name, p.kind, p.distribution, p.version, p.state.value, p.reason] for p in registry.plugins]))
+notifier = registry.notifiers["logfile"].factory(PluginContext(settings={"LOGFILE_PATH": log}))
+message = Message(id="1", at=0.0, level=Level.ERROR, event="stage.failed", title="build failed", text="3 problems")
+print(notifier.send(message).outcome.value)
+failed = registry.notifiers["logfile"].factory(PluginContext(settings={"LOGFILE_PATH": site})).send(message)
+print(failed.outcome.value, failed.detail)
+"""
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plugin of docs/plugins.md: `project` as its author has it, `site` as pip would have installed it."""
+    folder = tmp_path_factory.mktemp("plugin")
+    project = folder / "project"
+    (project / "src" / "tmux_sentry_notify_logfile").mkdir(parents=True)
+    (project / "src" / "tmux_sentry_notify_logfile" / "__init__.py").touch()
+    for block in (*blocks(PLUGINS_PAGE, "toml"), *blocks(PLUGINS_PAGE, "python")):
+        path = project / block.splitlines()[0].removeprefix("# ")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(block)
+    wheel = ProjectBuilder(project, runner=quiet_subprocess_runner).build("wheel", folder / "dist")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder
+
+
+def python(example: Path, *arguments: str | Path) -> str:
+    """What python prints, with the example's plugin installed and warnings as errors."""
+    path = os.pathsep.join([str(example / "site"), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=example / "project",
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_plugin_of_the_page_loads_and_delivers(example: Path, tmp_path: Path) -> None:
+    log = tmp_path / "messages.txt"
+    listed, outcome, failure = python(example, "-c", _LOAD, example / "site", log).splitlines()
+    row = ["notify_logfile", "notifier", "tmux-sentry-notify-logfile", "1.0.0", "ok", ""]
+    assert json.loads(listed) == [row]
+    assert outcome == "delivered"
+    assert failure == f"retry {example / 'site'}: Is a directory"
+    assert log.read_text() == "ERROR stage.failed build failed: 3 problems\n"
+
+
+def test_the_plugin_of_the_page_passes_the_tests_of_the_page(example: Path) -> None:
+    shown = python(example, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    assert re.search(r"^\d+ passed", shown, re.MULTILINE), shown
+
+
+def test_every_hook_state_and_kit_is_described() -> None:
+    page = PLUGINS_PAGE.read_text()
+    kits = [name for name in vars(conformance) if re.fullmatch("[A-Z][a-z]+Conformance", name)]
+    assert len(kits) == len(RECORD_TYPES)
+    named = [
+        *HOOKS,
+        *(state.value for state in PluginState),
+        *kits,
+        *(type_.__name__ for type_ in RECORD_TYPES.values()),
+    ]
+    assert [name for name in named if f"`{name}" not in page] == []
