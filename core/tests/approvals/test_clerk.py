@@ -43,9 +43,7 @@ class Office:
         self.shown: queue.Queue[tuple[str, Mapping[str, str]]] = queue.Queue()
         self.decided: queue.Queue[Decision] = queue.Queue()
         self.broken = 0
-        self.clerk = Clerk(
-            Broker({"file": self.backend}, SystemClock()), shown=self._shown, decided=self.decided.put
-        )
+        self.clerk = Clerk(Broker({"file": self.backend}, SystemClock()), shown=self._shown, decided=self.decided.put)
         self.clerk.start()
 
     def _shown(self, approval_id: str, places: Mapping[str, str]) -> None:

@@ -116,7 +116,11 @@ def test_a_full_disk_takes_no_decision(room: Room, new_run: NewRun) -> None:
 def test_of_several_answers_exactly_one_counts_and_all_are_written_down(room: Room, new_run: NewRun) -> None:
     room.conductor.add(new_run(ASKS), NAMES)
     answers = [room.conductor.decide(room.decision(approved)) for approved in (True, True, False)]
-    assert answers == ["approved", "too late: the request is already approved", "too late: the request is already approved"]
+    assert answers == [
+        "approved",
+        "too late: the request is already approved",
+        "too late: the request is already approved",
+    ]
     assert sum(isinstance(e, Send) for one in room.out for e in one.effects) == 1
     with room.store._database.read() as connection:
         counted = connection.exec_driver_sql("SELECT counted FROM votes ORDER BY id").scalars().all()

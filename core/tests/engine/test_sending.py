@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -444,6 +443,19 @@ def test_killed_at_any_point_the_line_is_typed_exactly_once(bench: Bench, out: P
     assert typed(out) == ["ran", "end"]
 
 
+def test_killed_between_tmux_and_its_answer_the_line_is_typed_exactly_once(bench: Bench, out: Path) -> None:
+    dying: Any = Losing(bench.live.client, "after", Killed)
+    bench.live.held = dying
+    with pytest.raises(Killed):
+        bench.send(append(out))
+    assert bench.statuses() == [("line", "intent")]
+    wait_typed(bench, out)
+    assert restart(bench, append(out)) == SendDone(action_id="r/s/1/1")
+    bench.server.send(bench.pane, f"echo end >> {out}", "Enter")
+    wait_typed(bench, out, 2)
+    assert typed(out) == ["ran", "end"]
+
+
 AGENT_POINTS = [
     f"{when} {what} {step}"
     for step in ("text", "enter")
@@ -480,6 +492,7 @@ def test_killed_after_a_refused_enter_the_text_is_not_typed_again(agent: Bench, 
     assert agent.statuses() == [("text", "injected"), ("enter", "refused")]
     answer = restart(agent, Keys(text="do it"))
     assert isinstance(answer, SendHeld)
+    assert answer.reason.startswith("typed, not submitted")
     assert agent.server.screen(agent.pane) == "> do it!"
 
 
@@ -549,10 +562,10 @@ def test_after_an_old_database_came_back_nothing_is_typed_twice(bench: Bench, ou
 
 
 class Losing:
-    """A client whose guard loses the reply: `sent` before or after tmux has the command, or much later."""
+    """A client whose guard loses its first reply, `before` or `after` tmux has carried the command out."""
 
-    def __init__(self, real: CommandClient, fate: str) -> None:
-        self._real, self._fate = real, fate
+    def __init__(self, real: CommandClient, fate: str, error: type[BaseException] = Unreachable) -> None:
+        self._real, self._fate, self._error = real, fate, error
         self.kept: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -564,7 +577,7 @@ class Losing:
         self.kept.append(line)
         if self._fate == "after":
             self._real.converse(line, until, timeout)
-        raise Unreachable("here: the tmux client is gone")
+        raise self._error("here: the tmux client is gone")
 
 
 @pytest.mark.parametrize(
@@ -715,5 +728,4 @@ def test_stopped_before_anything_was_typed_is_silent(bench: Bench, out: Path) ->
     ports = bench.ports(announce=lambda job, event, seen: job.stopped.set())
     assert carry_out(job, ports) is None
     assert bench.store.intents("r/s/1/1") == []
-    with suppress(FileNotFoundError):
-        assert out.read_text() == ""
+    assert typed(out) == []

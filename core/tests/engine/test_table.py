@@ -95,7 +95,13 @@ def test_what_one_program_said_of_itself_is_void_for_the_next(store: Store) -> N
     table, panes = new(store)
     panes.see(info(command="claude"))
     said = Signal(
-        kind=SignalKind.STATE, parser="p", trust=Trust.PRINTED, confidence=1.0, digest="d", at=1.0, state=AgentState.IDLE
+        kind=SignalKind.STATE,
+        parser="p",
+        trust=Trust.PRINTED,
+        confidence=1.0,
+        digest="d",
+        at=1.0,
+        state=AgentState.IDLE,
     )
     table.hear(PANE, [said], screen=False)
     known = panes.get(PANE)

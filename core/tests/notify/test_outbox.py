@@ -96,6 +96,18 @@ def test_what_is_not_known_to_have_arrived_is_sent_again(store: Store, what: Cal
     assert channel.got == ["m", "m"]
 
 
+def test_an_answer_that_is_none_counts_as_a_try(store: Store) -> None:
+    channel = Channel(lambda: None)
+    enqueue(store, "m", "a")
+    outbox = Outbox(store, {"a": channel}, SystemClock())
+    outbox.start()
+    channel.wait(1)
+    outbox.stop()
+    [message] = store.messages()
+    assert (message.status, message.tries) == ("pending", 1)
+    assert message.detail == "the channel answered with a NoneType"
+
+
 def test_a_hanging_channel_holds_nobody_up_and_stop_is_bounded(store: Store) -> None:
     never = threading.Event()
     hanging, good = Channel(never.wait), Channel()

@@ -11,13 +11,13 @@ import click
 
 from tmux_sentry.cli import app, output
 from tmux_sentry.cli.options import json_option
-from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, SentryError, Unreachable
+from tmux_sentry.cli.session import installed, inventory
+from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, SentryError
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host, HostsFile
     from tmux_sentry.policy.load import LoadResult
     from tmux_sentry.policy.model import Policy
-    from tmux_sentry.registry import Registry
     from tmux_sentry.tmux.model import PaneInfo
 
 _PANE_COLUMNS = ("pipeline", "host", "pane_id", "pane", "note")
@@ -62,25 +62,21 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     return EXIT_USAGE if failed else EXIT_OK
 
 
-def installed(registry: Registry) -> set[str]:
-    """The folders and distributions of the usable plugins."""
-    usable = [plugin for plugin in registry.plugins if plugin.state.value == "ok"]
-    return {plugin.name for plugin in usable} | {plugin.distribution for plugin in usable}
-
-
 def live_panes(policy: Policy, hosts: Iterable[Host]) -> list[Mapping[str, str]]:
     """The live panes that each pipeline would take: rows of `pipeline`, `host`, `pane_id`, `pane` and `note`.
 
     A host that cannot be reached is said on stderr and leaves the rest alone.
     """
     from tmux_sentry.engine.matching import MEANING, preview
+    from tmux_sentry.watch.source import agent_of
 
     panes: list[PaneInfo] = []
     for host in hosts:
         try:
-            panes += _inventory(host)
+            panes += inventory(host).panes
         except SentryError as error:
             output.warn(error.what)
+    agents = {pane.identity.key: agent_of(pane.command, pane.title) for pane in panes}
     return [
         {
             "pipeline": candidate.pipeline,
@@ -89,29 +85,8 @@ def live_panes(policy: Policy, hosts: Iterable[Host]) -> list[Mapping[str, str]]
             "pane": candidate.pane.name,
             "note": MEANING[candidate.verdict],
         }
-        for candidate in preview(policy.pipelines, panes)
+        for candidate in preview(policy.pipelines, panes, agents=agents)
     ]
-
-
-def _inventory(host: Host) -> list[PaneInfo]:
-    """The panes of one host that its `watch.sessions` lets through."""
-    from tmux_sentry.config.regex import compile_regex
-    from tmux_sentry.tmux.client import CommandClient
-    from tmux_sentry.tmux.inventory import list_panes
-    from tmux_sentry.transport.local import LocalTransport
-
-    if host.transport != "local":
-        raise Unreachable(f"{host.name}: transport {host.transport} is not available yet")
-    transport = LocalTransport(host.name)
-    client = CommandClient(transport, host.tmux)
-    try:
-        client.start()
-        wanted = [compile_regex(pattern) for pattern in host.watch.sessions]
-        panes = list_panes(client).panes
-        return [pane for pane in panes if not wanted or any(one.search(pane.session_name) for one in wanted)]
-    finally:
-        client.close()
-        transport.close()
 
 
 def _hosts(path: Path | None, found: Iterable[Diagnostic]) -> tuple[HostsFile | None, list[Diagnostic]]:

@@ -108,7 +108,8 @@ def _wait_gone(pid: int, seconds: float = 5.0) -> None:
 
 def _watch(home: Path, examples: Path, server: _Server, yes: bool) -> tuple[int, list[dict[str, Any]]]:
     """Run the real thing on the pane; the exit code, and the rows of its history, first stage first."""
-    from tmux_sentry.cli.run import build_runner, run_until_signal
+    from tmux_sentry.cli.assemble import build_runner
+    from tmux_sentry.cli.run import run_until_signal
     from tmux_sentry.cli.session import read_policy
 
     hosts = home / "hosts.yaml"

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from tmux_sentry.cli import output
-from tmux_sentry.cli.session import begin, env_file_option, hosts_option, read_hosts, transport_of
+from tmux_sentry.cli.session import begin, env_file_option, hosts_option, read_hosts, tmux_client
 from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, Unreachable, UsageError
 
 
@@ -35,7 +35,6 @@ def unpause(pane: str | None, host: str | None, hosts_file: Path | None, env_fil
 
 
 def _hold(pane: str | None, host: str | None, hosts_file: Path | None, env_file: Path | None, *, on: bool) -> int:
-    from tmux_sentry.tmux.client import CommandClient
     from tmux_sentry.tmux.hold import set_hold
     from tmux_sentry.tmux.inventory import list_panes
 
@@ -43,23 +42,20 @@ def _hold(pane: str | None, host: str | None, hosts_file: Path | None, env_file:
     for one in read_hosts(begin(env_file), hosts_file):
         if host not in (None, one.name):
             continue
-        client = CommandClient(transport_of(one), one.tmux)
         try:
-            client.start()
-            if pane is None:
-                set_hold(client, None, on)
-                output.say(f"{one.name}: all panes {word}")
-                done += 1
-            for info in list_panes(client).panes if pane is not None else ():
-                if pane in (info.identity.pane_id, info.name):
-                    set_hold(client, info.identity.pane_id, on)
-                    output.say(f"{one.name} {info.name} {info.identity.pane_id}: {word}")
+            with tmux_client(one) as client:
+                if pane is None:
+                    set_hold(client, None, on)
+                    output.say(f"{one.name}: all panes {word}")
                     done += 1
+                for info in list_panes(client).panes if pane is not None else ():
+                    if pane in (info.identity.pane_id, info.name):
+                        set_hold(client, info.identity.pane_id, on)
+                        output.say(f"{one.name} {info.name} {info.identity.pane_id}: {word}")
+                        done += 1
         except Unreachable as error:
             output.warn("; ".join(error.lines()))
             code = EXIT_UNREACHABLE
-        finally:
-            client.close()
     if not done and code == EXIT_OK:
         raise UsageError(f"no such {'pane' if pane else 'host'}: {pane or host}", "", "see: tmux-sentry status")
     return code

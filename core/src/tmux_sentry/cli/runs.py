@@ -16,13 +16,13 @@ from tmux_sentry.cli.session import (
     change,
     env_file_option,
     hosts_option,
+    inventory,
     offline_desk,
     person,
     policy_option,
     read_hosts,
     read_policy,
     reading_store,
-    transport_of,
 )
 from tmux_sentry.errors import UsageError
 
@@ -73,8 +73,9 @@ def start(
         if not policies:
             raise UsageError("no instance is running", "without one the policy is not known", "add --policy FILE")
         with offline_desk(session, read_policy(session, policies)) as desk:
-            for info in _inventory(session, hosts_file):
-                desk.panes.see(info)
+            for one in read_hosts(session, hosts_file):
+                for info in inventory(one).panes:
+                    desk.panes.see(info)
             return desk.start(pipeline, pane, host)
 
     _say(change(session, "start", args, offline))
@@ -155,18 +156,3 @@ def _say(run: dict[str, Any]) -> None:
     stage = f", stage {run['stage']}" if run["stage"] else ""
     held = f", held: {run['held']}" if run["held"] else ""
     output.say(f"run {run['id']} of {run['pipeline']}: {run['status']}{stage}{held}")
-
-
-def _inventory(session: Session, hosts_file: Path | None) -> list[Any]:
-    from tmux_sentry.tmux.client import CommandClient
-    from tmux_sentry.tmux.inventory import list_panes
-
-    panes: list[Any] = []
-    for host in read_hosts(session, hosts_file):
-        client = CommandClient(transport_of(host), host.tmux)
-        client.start()
-        try:
-            panes += list_panes(client).panes
-        finally:
-            client.close()
-    return panes

@@ -49,7 +49,10 @@ def _offline(session: Session, hosts_file: Path | None, args: dict[str, Any]) ->
     from tmux_sentry.engine.sending import Ports
 
     clock = SystemClock()
-    with locked_store(session, clock) as store, watched_pane(session, hosts_file, args["pane"], args["host"]) as (watcher, pane):
+    with (
+        locked_store(session, clock) as store,
+        watched_pane(session, hosts_file, args["pane"], args["host"]) as (watcher, pane, host),
+    ):
         ports = Ports(
             watcher=watcher,
             store=store,
@@ -58,5 +61,6 @@ def _offline(session: Session, hosts_file: Path | None, args: dict[str, Any]) ->
             take_over=False,
             announce=lambda job, event, capture: None,
             agent_state=lambda identity: AgentState.UNKNOWN,
+            prompt=host.watch.prompt,
         )
         return send_by_hand(pane, Keys(text=args["text"], enter=args["enter"]), args["wait_idle"], ports)

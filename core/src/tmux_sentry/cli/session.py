@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,20 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.app import App, current
+from tmux_sentry.cli.parts import wanted
 from tmux_sentry.errors import SentryError, UsageError
 
 if TYPE_CHECKING:
     from tmux_sentry.clock import Clock
     from tmux_sentry.config.hosts import Host
     from tmux_sentry.config.settings import Settings
-    from tmux_sentry.contracts import PluginContext
+    from tmux_sentry.contracts import AnyPlugin, PluginContext
     from tmux_sentry.engine.desk import Desk
     from tmux_sentry.policy.model import Policy
     from tmux_sentry.registry import Registry
     from tmux_sentry.state.store import Store
+    from tmux_sentry.tmux.client import CommandClient
+    from tmux_sentry.tmux.inventory import Inventory
     from tmux_sentry.tmux.model import PaneInfo
     from tmux_sentry.transport.base import Transport
     from tmux_sentry.watch.watcher import Watcher
@@ -48,11 +51,13 @@ class Session:
         """The control socket of the running instance."""
         return self.settings.home / "control.sock"
 
-    def context(self) -> PluginContext:
-        """What plugins get."""
+    def context(self, plugin: AnyPlugin) -> PluginContext:
+        """What a plugin gets: of the variables only those it declares, for the others may be secrets."""
         from tmux_sentry.contracts import PluginContext
 
-        return PluginContext(settings=self.settings.values, home=str(self.settings.home))
+        values = self.settings.values
+        own = {setting.name: values[setting.name] for setting in plugin.settings if setting.name in values}
+        return PluginContext(settings=own, home=str(self.settings.home))
 
 
 def begin(env_file: Path | None, plugins: Collection[str] | None = None) -> Session:
@@ -81,11 +86,16 @@ def read_policy(session: Session, paths: Sequence[Path], *, warn: bool = True) -
     """The policy, its warnings printed. Raises InvalidConfig."""
     from tmux_sentry.policy.load import load_policies
 
-    installed = [word for plugin in session.registry.plugins for word in (plugin.name, plugin.distribution)]
-    result = load_policies(paths, session.registry, os.environ, installed)
+    result = load_policies(paths, session.registry, os.environ, installed(session.registry))
     for warning in result.warnings if warn else ():
         output.warn(str(warning))
     return result.require()
+
+
+def installed(registry: Registry) -> set[str]:
+    """The folders and distributions of the usable plugins."""
+    usable = [plugin for plugin in registry.plugins if plugin.state.value == "ok"]
+    return {plugin.name for plugin in usable} | {plugin.distribution for plugin in usable}
 
 
 def transport_of(host: Host) -> Transport:
@@ -98,11 +108,38 @@ def transport_of(host: Host) -> Transport:
     return AbsentTransport(host.name, "this version watches panes of this machine only (transport: local)")
 
 
+@contextmanager
+def tmux_client(host: Host) -> Iterator[CommandClient]:
+    """A command client of the host's tmux server. Raises Unreachable."""
+    from tmux_sentry.tmux.client import CommandClient
+
+    transport = transport_of(host)
+    client = CommandClient(transport, host.tmux)
+    try:
+        client.start()
+        yield client
+    finally:
+        client.close()
+        transport.close()
+
+
+def inventory(host: Host) -> Inventory:
+    """The panes of one host that its `watch.sessions` lets through. Raises Unreachable."""
+    from tmux_sentry.config.regex import compile_regex
+    from tmux_sentry.tmux.inventory import list_panes
+
+    wanted = [compile_regex(pattern) for pattern in host.watch.sessions]
+    with tmux_client(host) as client:
+        found = list_panes(client)
+    panes = [pane for pane in found.panes if not wanted or any(one.search(pane.session_name) for one in wanted)]
+    return replace(found, panes=tuple(panes))
+
+
 def person() -> str:
     """Who sits at this terminal, as the system knows them."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name  # not LOGNAME, which anybody can set
+    except KeyError:
         return f"uid {os.getuid()}"
 
 
@@ -167,7 +204,7 @@ def offline_desk(session: Session, policy: Policy | None = None) -> Iterator[Des
     clock, panes = SystemClock(), Panes()
     policy = policy or PolicyModel()
     with locked_store(session, clock) as store:
-        broker = Broker({name: record.factory(session.context()) for name, record in session.registry.approvals.items()}, clock)
+        broker = Broker(wanted(session, session.registry.approvals), clock)
 
         def let_out(step: Step) -> None:
             for effect in step.effects:
@@ -184,13 +221,15 @@ def offline_desk(session: Session, policy: Policy | None = None) -> Iterator[Des
 
 
 @contextmanager
-def watched_pane(session: Session, hosts_file: Path | None, pane: str, host: str | None) -> Iterator[tuple[Watcher, PaneInfo]]:
+def watched_pane(
+    session: Session, hosts_file: Path | None, pane: str, host: str | None
+) -> Iterator[tuple[Watcher, PaneInfo, Host]]:
     """Watch just long enough for one pane, called `%3` or `session:window.index`."""
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.security.sanitize import clean
     from tmux_sentry.watch.watcher import Watcher
 
-    found: list[tuple[Watcher, PaneInfo]] = []
+    found: list[tuple[Watcher, PaneInfo, Host]] = []
     with ExitStack() as stack:
         for one in read_hosts(session, hosts_file):
             if host not in (None, one.name):
@@ -199,7 +238,7 @@ def watched_pane(session: Session, hosts_file: Path | None, pane: str, host: str
             watcher.start()
             stack.callback(watcher.stop)
             infos = watcher.wait_inventory(10.0)
-            found += [(watcher, info) for info in infos if pane in (info.identity.pane_id, info.name)]
+            found += [(watcher, info, one) for info in infos if pane in (info.identity.pane_id, info.name)]
         if len(found) != 1:
             what = f"no pane {clean(pane, 80)}" if not found else f"{clean(pane, 80)} could be any of {len(found)} panes"
             raise UsageError(what, "", "see: tmux-sentry status")

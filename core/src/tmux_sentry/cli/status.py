@@ -10,20 +10,11 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.options import json_option
-from tmux_sentry.cli.session import (
-    Session,
-    begin,
-    env_file_option,
-    hosts_option,
-    read_hosts,
-    reading_store,
-    transport_of,
-)
+from tmux_sentry.cli.session import Session, begin, env_file_option, hosts_option, inventory, read_hosts, reading_store
 from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, Unreachable
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
-    from tmux_sentry.tmux.inventory import Inventory
     from tmux_sentry.tmux.model import PaneInfo
 
 _HOST_COLUMNS = ("name", "reachable", "tmux_version", "sessions", "panes", "error")
@@ -52,24 +43,12 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
 def _look(host: Host) -> tuple[dict[str, Any], Sequence[PaneInfo]]:
     row = {"name": host.name, "reachable": False, "tmux_version": None, "sessions": 0, "panes": 0, "error": None}
     try:
-        found = _inventory(host)
+        found = inventory(host)
     except Unreachable as error:
         return {**row, "error": "; ".join(error.lines())}, ()
     sessions = {pane.session_id for pane in found.panes}
     numbers = {"tmux_version": found.version, "sessions": len(sessions), "panes": len(found.panes)}
     return {**row, "reachable": True, **numbers}, found.panes
-
-
-def _inventory(host: Host) -> Inventory:
-    from tmux_sentry.tmux.client import CommandClient
-    from tmux_sentry.tmux.inventory import list_panes
-
-    client = CommandClient(transport_of(host), host.tmux)
-    client.start()
-    try:
-        return list_panes(client)
-    finally:
-        client.close()
 
 
 def _pane_rows(session: Session, panes: Sequence[PaneInfo]) -> list[dict[str, Any]]:

@@ -134,12 +134,17 @@ def _start_check(b: Builder, action: ExternalCheck) -> None:
     attempt = b.attempt
     assert attempt is not None
     action_id = f"{b.run.id}/{attempt.stage}/{attempt.number}/check{len(attempt.checks) + 1}"
+    try:
+        config = plan.check_config(action, b.run, attempt.stage)
+    except UnknownVariable as error:
+        b.hold(f"cannot check: {error}")
+        return
     deadlines = dict(attempt.check_deadlines)
     if action.max_wait is not None:
         deadlines[action_id] = b.now + action.max_wait
     b.update(checks={**attempt.checks, action_id: CheckStatus.PENDING.value}, check_deadlines=deadlines)
     b.emit(
-        StartCheck(action_id=action_id, type=action.type, config=action.config, started_at=attempt.started_at or b.now)
+        StartCheck(action_id=action_id, type=action.type, config=config, started_at=attempt.started_at or b.now)
     )
 
 

@@ -148,6 +148,11 @@ class Conductor:
             self._take(stored, env)
         return self.runs[run_id]
 
+    def announce(self, notice: Notify) -> None:
+        """Tell people something that belongs to no Run."""
+        with self._store.transaction() as tx:
+            self._enqueue(tx, notice, self._clock.now())
+
     def due(self) -> float | None:
         """Step every Run whose time has come; returns when to call again (epoch seconds)."""
         now = self._clock.now()

@@ -40,9 +40,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSeen:
-    """The agent's state, above the Run's bar."""
+    """The agent's state, and how sure that is (0..1)."""
 
     state: AgentState
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

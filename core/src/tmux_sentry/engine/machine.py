@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tmux_sentry.contracts import AgentState
 from tmux_sentry.engine import attempts, evidence, orders, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import (
@@ -69,7 +68,7 @@ def _dispatch(b: Builder, event: Event) -> None:
         case Activity():
             b.run = replace(b.run, last_output_at=b.now)
         case StateSeen():
-            _state(b, event.state)
+            _state(b, event)
         case ExitSeen():
             evidence.exit_seen(b, event)
         case CheckReported():
@@ -95,11 +94,14 @@ def _dispatch(b: Builder, event: Event) -> None:
             orders.carry_out(b, event)
 
 
-def _state(b: Builder, state: AgentState) -> None:
-    if state is b.run.agent_state:
+def _state(b: Builder, event: StateSeen) -> None:
+    """The agent's state changed; whoever waits for it acts on it only above its own bar."""
+    if event.state is b.run.agent_state:
         return
-    b.run = replace(b.run, agent_state=state)
+    stages.ready_on_state(b, event)
+    if b.attempt is not None and event.confidence < b.stage.min_confidence:
+        return
+    b.run = replace(b.run, agent_state=event.state)
     if b.attempt is not None:
         b.update(state_old=False)
-    stages.ready_on_state(b, state)
     attempts.look(b)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from tmux_sentry.engine.events import Keys
 from tmux_sentry.engine.run import Attempt, Run
-from tmux_sentry.policy.model import Action, SendKeys, Stage
+from tmux_sentry.policy.model import Action, ExternalCheck, SendKeys, Stage
 from tmux_sentry.policy.variables import OUTSIDE, substitute
 
 #: Tells the exit status by OSC 133;D: tmux hides it from the screen, the raw stream has it.
@@ -15,18 +16,14 @@ REPORT_EXIT = "; printf '\\033]133;D;%s\\007' \"$?\""
 
 def values(run: Run, stage: str, attempt: Attempt | None) -> dict[str, str]:
     """Every `${...}` a stage may use, by name. A name of an allowed variable that is not set is missing."""
-    session, _, rest = run.pane_name.partition(":")
-    window, _, index = rest.rpartition(".")
     return {
         **dict.fromkeys(OUTSIDE, ""),
+        **{f"pane.{name}": value for name, value in run.pane_facts.items()},
         "run.id": run.id,
         "pipeline.name": run.pipeline.name,
         "stage.name": stage,
         "pane.id": run.pane.pane_id,
         "pane.host": run.pane.host,
-        "pane.session_name": session,
-        "pane.window_name": window,
-        "pane.pane_index": index,
         "check.status": next(reversed([*attempt.checks.values()]), "") if attempt else "",
         "check.detail": attempt.check_detail if attempt else "",
         "check.url": attempt.check_url if attempt else "",
@@ -44,6 +41,20 @@ def resolve(action: SendKeys, run: Run, stage: str, attempt: Attempt | None) -> 
     if action.report_exit:
         text += REPORT_EXIT
     return Keys(text=text, enter=action.enter)
+
+
+def check_config(action: ExternalCheck, run: Run, stage: str) -> Mapping[str, Any]:
+    """The check's own keys, with the variables in their texts filled in. Raises UnknownVariable."""
+    names = values(run, stage, None)
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, str):
+            return substitute(value, names)
+        if isinstance(value, Mapping):
+            return {key: filled(item) for key, item in value.items()}
+        return [filled(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    return {key: filled(value) for key, value in action.config.items()}
 
 
 def sends(run: Run, stage: Stage, attempt: Attempt | None) -> tuple[Keys, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from tmux_sentry.contracts import CheckStatus
 from tmux_sentry.engine import asking, plan, recovery
 from tmux_sentry.engine.attempts import list_in_hand
@@ -12,6 +14,8 @@ from tmux_sentry.policy.model import ExternalCheck, SendKeys
 from tmux_sentry.policy.variables import UnknownVariable
 from tmux_sentry.state.store import Store
 from tmux_sentry.tmux.model import PaneInfo
+
+log = logging.getLogger(__name__)
 
 
 def send_in_hand(run: Run) -> Send | SendHeld | None:
@@ -46,11 +50,18 @@ def checks_in_hand(run: Run) -> list[StartCheck]:
     stage = run.pipeline.stage(attempt.stage)
     assert stage is not None
     actions = [action for action in stage.actions_on_start if isinstance(action, ExternalCheck)]
-    return [
-        StartCheck(action_id=action_id, type=action.type, config=action.config, started_at=attempt.started_at or 0.0)
-        for action, (action_id, status) in zip(actions, attempt.checks.items(), strict=False)
-        if status == CheckStatus.PENDING.value
-    ]
+    checks = []
+    for action, (action_id, status) in zip(actions, attempt.checks.items(), strict=False):
+        if status != CheckStatus.PENDING.value:
+            continue
+        try:
+            config = plan.check_config(action, run, attempt.stage)
+        except UnknownVariable as error:
+            log.error("run %s: the external check cannot go on: %s", run.id, error)
+            continue
+        started = attempt.started_at or 0.0
+        checks.append(StartCheck(action_id=action_id, type=action.type, config=config, started_at=started))
+    return checks
 
 
 def settle(store: Store, send: Send | SendHeld, pane: PaneInfo) -> Send | SendDone | SendHeld:

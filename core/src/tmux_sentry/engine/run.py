@@ -102,6 +102,8 @@ class Run:
     pane: PaneIdentity
     pane_name: str
     policy_digest: str
+    #: What tmux said of the pane when the Run started: session_name, window_name, pane_index, pane_title, command, ...
+    pane_facts: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, compare=False)  # allowed names only; never written down
     status: str = "open"  # open, succeeded, failed, cancelled
     started_at: float = 0.0
@@ -152,6 +154,7 @@ def to_json(run: Run) -> dict[str, Any]:
         "id": run.id,
         "pane": {name: getattr(run.pane, name) for name in PaneIdentity.__slots__},
         "pane_name": run.pane_name,
+        "pane_facts": dict(run.pane_facts),
         "policy_digest": run.policy_digest,
         "status": run.status,
         "started_at": run.started_at,
@@ -175,6 +178,7 @@ def from_json(data: Mapping[str, Any], pipeline: Pipeline, env: Mapping[str, str
         env=env,
         pane=PaneIdentity(**data["pane"]),
         pane_name=data["pane_name"],
+        pane_facts=data["pane_facts"],
         policy_digest=data["policy_digest"],
         status=data["status"],
         started_at=data["started_at"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
@@ -19,8 +19,10 @@ from tmux_sentry.approvals.broker import Broker
 from tmux_sentry.approvals.clerk import Clerk
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import (
+    AgentState,
     Checker,
     Decision,
+    Level,
     Lines,
     Notifier,
     Observation,
@@ -43,6 +45,7 @@ from tmux_sentry.engine.events import (
     Event,
     ExitSeen,
     Keys,
+    Notify,
     OutputSeen,
     PaneGone,
     Reachable,
@@ -52,7 +55,7 @@ from tmux_sentry.engine.events import (
     Unreachable,
 )
 from tmux_sentry.engine.narrate import narrate
-from tmux_sentry.engine.panes import BELIEVED, KnownPane, Panes
+from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
@@ -82,6 +85,7 @@ class Parts:
     policy: Policy
     watchers: Mapping[str, Callable[[watched.Sink], Watcher]]
     prompts: Mapping[str, str | None]
+    tell_states: Mapping[str, Collection[AgentState]] = field(default_factory=dict)  # by host: `watch.notify`
     store: Store
     clock: Clock
     parsers: Mapping[str, Parser]
@@ -289,6 +293,7 @@ class Runner:
             self.table.closed(pane)
         else:
             self.table.hear(pane, signals, screen=isinstance(observation, Screen))
+            self._tell_state(before)
         for signal in signals:
             log.debug("%s %s: %s", clean(pane.pane_id), signal.kind.value, clean(signal.evidence, 120))
         run = self.conductor.of_pane(pane.key)
@@ -302,6 +307,25 @@ class Runner:
                 run = self.conductor.step(run.id, event)
         if isinstance(observation, Screen) and observation.resync and run.open and run.unreachable:
             self._back(run)
+
+    def _tell_state(self, before: KnownPane | None) -> None:
+        """Tell people that an agent's state has become one that the host's `watch.notify` names."""
+        now = self.panes.get(before.info.identity) if before is not None else None
+        if before is None or now is None or now.state is before.state:
+            return
+        if now.state not in self._parts.tell_states.get(now.info.identity.host, ()):
+            return
+        name = f"{now.info.identity.host} {now.info.name} {now.info.identity.pane_id}"
+        self.conductor.announce(
+            Notify(
+                event=f"agent.{now.state.value}",
+                level=Level.WARNING,
+                title=f"{name}: {now.agent or 'the agent'} is {now.state.value}",
+                text=now.last_signal,
+                dedupe_key=f"{now.info.identity.key}/{now.state.value}/{self._clock.now():.3f}",
+            )
+        )
+        self.outbox.wake()
 
     def _lose(self, run: Run, since: float) -> None:
         """The pane of a Run is not watched: nothing is decided before it was seen again."""
@@ -408,6 +432,6 @@ def _events(observation: Observation, signals: tuple[Signal, ...]) -> list[Event
         case _:
             pass
     for signal in signals:
-        if signal.kind is SignalKind.STATE and signal.state is not None and signal.confidence >= BELIEVED:
-            events.append(StateSeen(state=signal.state))
+        if signal.kind is SignalKind.STATE and signal.state is not None:
+            events.append(StateSeen(state=signal.state, confidence=signal.confidence))
     return events

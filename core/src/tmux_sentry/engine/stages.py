@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tmux_sentry.contracts import AgentState, Level, Signal
+from tmux_sentry.contracts import Level, Signal
 from tmux_sentry.engine import attempts
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import matches_event, passes
-from tmux_sentry.engine.events import Record
+from tmux_sentry.engine.events import Record, StateSeen
 from tmux_sentry.engine.run import FAILURES, FINAL, PENDING, SKIPPED, SUCCEEDED, Run, StageState
 from tmux_sentry.policy.model import AfterStages, Manual, OnSignal, OnState, Stage, Trigger
 
@@ -48,12 +48,11 @@ def queue(b: Builder, name: str) -> None:
     b.run = replace(b.run, queue=tuple(sorted({*b.run.queue, name}, key=order.index)))
 
 
-def ready_on_state(b: Builder, state: AgentState) -> None:
-    """Queue the stages that wait for the agent to enter `state`."""
+def ready_on_state(b: Builder, event: StateSeen) -> None:
+    """Queue the stages that wait for the agent to enter this state and whose own bar it passes."""
     for stage in b.run.pipeline.stages:
-        if _untouched(b.run, stage.name) and any(
-            isinstance(trigger, OnState) and state in trigger.states for trigger in stage.triggers
-        ):
+        meant = any(isinstance(trigger, OnState) and event.state in trigger.states for trigger in stage.triggers)
+        if meant and _untouched(b.run, stage.name) and event.confidence >= stage.min_confidence:
             queue(b, stage.name)
 
 

@@ -68,7 +68,8 @@ class Starter:
         """Start a Run of the pipeline `name` on a pane. Raises UsageError when it cannot."""
         pipeline = self._policy.pipeline(name)
         if pipeline is None:
-            raise UsageError(f"the policy has no pipeline {clean(name, 60)}", "", "see: tmux-sentry check --policy FILE")
+            what = f"the policy has no pipeline {clean(name, 60)}"
+            raise UsageError(what, "", "see: tmux-sentry check --policy FILE")
         if self._conductor.of_pane(pane.info.identity.key) is not None:
             raise UsageError(f"pane {pane.info.identity.pane_id} has an open run", "", "see: tmux-sentry runs list")
         info = pane.info
@@ -77,6 +78,7 @@ class Starter:
             pipeline=pipeline,
             pane=info.identity,
             pane_name=clean(info.name, 200),
+            pane_facts=_facts(pane),
             policy_digest=pipeline.digest,
             env={name: self._env[name] for name in pipeline.allow_env if name in self._env},
             started_at=self._clock.now(),
@@ -181,6 +183,20 @@ class Starter:
         pane = candidate.pane
         name = f"{candidate.pipeline} ({pane.identity.host} {pane.name} {pane.identity.pane_id})"
         log.log(level, "%s: %s%s", clean(name, 200), MEANING[candidate.verdict], by)
+
+
+def _facts(pane: KnownPane) -> dict[str, str]:
+    """What `${pane...}` can say, by name."""
+    info = pane.info
+    return {
+        "session_name": clean(info.session_name),
+        "window_name": clean(info.window_name),
+        "pane_index": str(info.pane_index),
+        "pane_title": clean(info.title),
+        "command": clean(info.command),
+        "path": clean(info.path),
+        "agent": pane.agent,
+    }
 
 
 def _missing_stage(run: Run, now: Pipeline | None) -> str | None:

@@ -12,10 +12,17 @@ from tmux_sentry.policy.variables import is_outside, variables
 
 EVENT_TYPES = ("STATUS", "PROGRESS", "STATE", "ASK", "ERROR", "DONE")
 _LATER = ("on_prompt", "on_limit")
+_ROUTE_LATER = ("quiet_hours", "repeat_interval", "escalate")
 
 
 def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Finding]:
     """Warnings about one valid file."""
+    if "timezone" in policy:
+        yield _not_yet(("timezone",), "timezone")
+    for index, route in enumerate(policy.get("notifications", ())):
+        for word in _ROUTE_LATER:
+            if word in route:
+                yield _not_yet(("notifications", index, word), word)
     for pipeline in named(policy.get("pipelines"), ("pipelines",)):
         yield from _later(pipeline)
         for index, name in enumerate(pipeline.body.get("allow_env", ())):
@@ -32,7 +39,13 @@ def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Findin
 def _later(owner: Named) -> Iterator[Finding]:
     for word in _LATER:
         if word in owner.body:
-            yield _warn((*owner.where, word), f"{word} is checked but not acted on yet", key=True)
+            yield _not_yet((*owner.where, word), word)
+    if owner.body.get("min_trust") in ("signed", "emitted"):
+        yield _warn((*owner.where, "min_trust"), "no event is signed or emitted in this version, so none will pass")
+
+
+def _not_yet(where: tuple[str | int, ...], word: str) -> Finding:
+    return _warn(where, f"{word} is checked but not acted on yet", key=True)
 
 
 def _conditions(stage: Named, agent: bool) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ def damaged(path: Path | None, why: str) -> DatabaseDamaged:
     return DatabaseDamaged(
         f"the database {path} is damaged",
         why,
-        "it was left as it is: `tmux-sentry db check` looks closer, `tmux-sentry db restore` brings back a backup",
+        "it was left as it is; put a good copy in its place, or move it and its -wal and -shm files away to start anew",
     )
 
 

@@ -1,0 +1,110 @@
+"""Puts a Runner together from settings, hosts, policy and plugins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tmux_sentry.cli.parts import needed, wanted
+from tmux_sentry.cli.session import Session, locked_store, read_hosts, transport_of
+from tmux_sentry.policy.model import ExternalCheck, NotifyAction
+
+if TYPE_CHECKING:
+    from tmux_sentry.config.hosts import Host
+    from tmux_sentry.engine.runner import Runner
+    from tmux_sentry.policy.model import Action, Policy
+    from tmux_sentry.state.store import Store
+    from tmux_sentry.watch.events import Sink
+    from tmux_sentry.watch.watcher import Watcher
+
+@contextmanager
+def build_runner(
+    session: Session,
+    policy: Policy,
+    hosts_file: Path | None,
+    *,
+    dry_run: bool = False,
+    once: bool = False,
+    take_over: bool = False,
+) -> Iterator[Runner]:
+    """A Runner on the locked database (or, for a dry run, on memory), with its control socket open."""
+    from tmux_sentry.approvals.broker import Broker
+    from tmux_sentry.clock import SystemClock
+    from tmux_sentry.control.server import ControlServer
+    from tmux_sentry.engine.runner import Parts, Runner
+    from tmux_sentry.notify.routing import Router
+
+    clock, registry = SystemClock(), session.registry
+    hosts = read_hosts(session, hosts_file)
+    own = () if dry_run else session.settings.notification_channels
+    used = () if dry_run else (*own, *_channels(policy))
+    notifiers = needed(session, registry.notifiers, used, "notification channel", "notifier")
+    checkers = needed(session, registry.checkers, _checks(policy), "external check", "checker")
+    with ExitStack() as stack:
+        store: Store = stack.enter_context(_memory(session) if dry_run else locked_store(session, clock))
+        runner = Runner(
+            Parts(
+                policy=policy,
+                watchers={host.name: _watcher(host) for host in hosts},
+                tell_states={host.name: host.watch.notify for host in hosts},
+                prompts={host.name: host.watch.prompt for host in hosts},
+                store=store,
+                clock=clock,
+                parsers=wanted(session, registry.parsers),
+                notifiers=notifiers,
+                checkers=checkers,
+                broker=Broker({} if dry_run else wanted(session, registry.approvals), clock),
+                router=Router(() if dry_run else policy.routes, own),
+                redact=session.app.redact,
+                observe=registry.observe,
+                env={**session.settings.values, **os.environ},
+                dry_run=dry_run,
+                once=once,
+                take_over=take_over,
+            )
+        )
+        if not dry_run:
+            stack.enter_context(ControlServer(session.control, runner.handle))
+        yield runner
+
+
+def _channels(policy: Policy) -> list[str]:
+    """Every channel that the policy names."""
+    routed = [name for route in policy.routes for name in route.channels]
+    return routed + [name for one in _actions(policy) if isinstance(one, NotifyAction) for name in one.channels]
+
+
+def _checks(policy: Policy) -> list[str]:
+    """Every type of external check that the policy names."""
+    return [one.type for one in _actions(policy) if isinstance(one, ExternalCheck)]
+
+
+def _actions(policy: Policy) -> Iterator[Action]:
+    for pipeline in policy.pipelines:
+        for stage in pipeline.stages:
+            lists: Sequence[Sequence[Action]] = (
+                stage.actions_on_start, stage.on_success, stage.on_failure, stage.on_timeout or (),
+            )  # fmt: skip
+            for actions in lists:
+                yield from actions
+
+
+def _watcher(host: Host) -> Callable[[Sink], Watcher]:
+    from tmux_sentry.clock import SystemClock
+    from tmux_sentry.watch.watcher import Watcher
+
+    return lambda sink: Watcher(
+        host.name, transport_of(host), host.tmux, sink, SystemClock(), sessions=host.watch.sessions
+    )
+
+
+@contextmanager
+def _memory(session: Session) -> Iterator[Store]:
+    from tmux_sentry.clock import SystemClock
+    from tmux_sentry.state.store import Store
+
+    with Store.open(None, SystemClock(), redact=session.app.redact) as store:
+        yield store
