@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -38,6 +39,9 @@ class LocalChannel:
         os.set_blocking(self._stdin.fileno(), False)
         # A program that outlives its parent may keep stdout open: close() wakes the reader through this pipe.
         self._wake_read, self._wake_write = os.pipe()
+        self._readable = select.poll()
+        self._readable.register(self._stdout, select.POLLIN)
+        self._readable.register(self._wake_read, select.POLLIN)
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._closing = threading.Lock()
@@ -53,10 +57,7 @@ class LocalChannel:
         with self._reading:
             if self._closed:
                 return b""
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._stdout, selectors.EVENT_READ)
-                selector.register(self._wake_read, selectors.EVENT_READ)
-                selector.select()
+            self._readable.poll()
             return b"" if self._closed else os.read(self._stdout.fileno(), _CHUNK)
 
     def write(self, data: bytes) -> None:

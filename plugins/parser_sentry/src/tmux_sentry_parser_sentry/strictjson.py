@@ -20,11 +20,9 @@ def read(text: str) -> dict[str, Any] | None:
     if _CONTROL.search(text):
         return None
     try:
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_int=_integer, parse_float=_finite, parse_constant=_refuse
-        )
-        # An escaped lone surrogate passes json.loads and then crashes the first thing that encodes it.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        value = _READER.decode(text)
+        # An escaped lone surrogate passes the decoder and then crashes the first thing that encodes it.
+        _PLAIN.encode(value).encode("utf-8")
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -32,7 +30,7 @@ def read(text: str) -> dict[str, Any] | None:
 
 def canonical(value: dict[str, Any]) -> str:
     """`value` as the one text that stands for it: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _CANONICAL.encode(value)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -58,3 +56,11 @@ def _finite(digits: str) -> float:
 
 def _refuse(word: str) -> float:
     raise ValueError(word)
+
+
+# Made once: json.loads and json.dumps would make them anew for every event.
+_READER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_integer, parse_float=_finite, parse_constant=_refuse
+)
+_PLAIN = json.JSONEncoder(ensure_ascii=False)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
