@@ -189,6 +189,12 @@ def test_a_home_that_cannot_be_made_is_named(sandbox: Any, two: Path) -> None:
     assert "TMUX_SENTRY_HOME" in done.stderr
 
 
+def test_init_names_a_directory_that_it_cannot_write(sandbox: Any) -> None:
+    done = sandbox.run("init", sandbox.write("file", "") / "here")
+    assert done.returncode == 1
+    assert f"cannot write {sandbox.work / 'file' / 'here' / 'configs' / 'hosts.example.yaml'}" in done.stderr
+
+
 def test_a_home_that_others_can_write_to_is_refused(sandbox: Any, two: Path) -> None:
     sandbox.home.mkdir()
     sandbox.home.chmod(0o777)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tmux_sentry.engine import output
@@ -147,3 +149,17 @@ def test_what_was_seen_is_remembered_newest_last_and_bounded():
     seen = remember(None, ("a", "", "b"))
     assert remember(seen, ("a",)) == (*fingerprints(["b"]), *fingerprints(["a"]))
     assert len(remember(seen, [str(n) for n in range(9999)])) == output.SEEN
+
+
+def test_a_line_that_overtook_the_capture_with_the_echo_is_not_lost() -> None:
+    """The torn first line of a stream is the echo, and the capture that brings it is older than the next line."""
+    before = replace(attempt("npm run lint"), withheld=("0 problems",))
+    after, lines = from_screen(before, ("$ npm run lint",), resync=True)
+    assert lines == ("0 problems",)
+    assert after.echo is None
+
+
+def test_a_withheld_line_above_the_echo_is_older_than_the_keys() -> None:
+    before = replace(attempt("make"), withheld=("a job ended",))
+    _, lines = from_screen(before, ("a job ended", "$ make", "done"), resync=True)
+    assert lines == ("done",)

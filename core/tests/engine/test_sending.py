@@ -595,7 +595,8 @@ def test_a_lost_reply_is_settled_by_the_marker(bench: Bench, out: Path, fate: st
 
 @pytest.mark.parametrize("moment", ["before the next try", "in the next try"])
 def test_a_command_that_arrives_late_is_not_typed_again(bench: Bench, out: Path, moment: str) -> None:
-    """A hanging SSH link delivers it after the marker was read."""
+    """A hanging SSH link delivers it after the marker was read. Afterwards the cursor stands where it stood."""
+    keys = Keys(text=f"echo ran >> {out}; clear")
     real = bench.live.client
     losing: Any = Losing(real, "before")
     bench.live.held = losing
@@ -612,7 +613,7 @@ def test_a_command_that_arrives_late_is_not_typed_again(bench: Bench, out: Path,
             deliver()
 
     bench.live.on_wait = lambda number: deliver() if moment == "before the next try" else None
-    assert isinstance(bench.send(append(out), store=Faulty(bench.store, at=at)), SendDone)
+    assert isinstance(bench.send(keys, store=Faulty(bench.store, at=at)), SendDone)
     bench.server.send(bench.pane, f"echo end >> {out}", "Enter")
     wait_typed(bench, out, 2)
     assert done

@@ -90,7 +90,7 @@ def from_screen(attempt: Attempt, lines: tuple[str, ...], *, resync: bool) -> tu
         last = _last_line(attempt.typed[-1])
         for number in range(len(lines) - 1, -1, -1):
             if last and _shows(squeeze(lines[number]), last):
-                return _echo_over(attempt), lines[number + 1 :]
+                return _echo_over(attempt), (*lines[number + 1 :], *_overtaken(attempt, lines[: number + 1]))
     if resync:
         lines = _newer(lines, attempt.baseline_lines)
     echoes = _echo_rows(lines, attempt.typed)
@@ -101,6 +101,12 @@ def from_screen(attempt: Attempt, lines: tuple[str, ...], *, resync: bool) -> tu
     )
     # What a stream withheld is on this capture too; its echo may still come.
     return replace(attempt, withheld=(), echo_until=None), fresh
+
+
+def _overtaken(attempt: Attempt, above: tuple[str, ...]) -> tuple[str, ...]:
+    """Withheld lines that are newer than the echo: a capture may be older than what the stream has brought since."""
+    older = fingerprints(above) - (attempt.baseline_lines or frozenset())
+    return tuple(line for line in attempt.withheld if fingerprint(line) not in older)
 
 
 def _newer(lines: tuple[str, ...], baseline: frozenset[int]) -> tuple[str, ...]:
