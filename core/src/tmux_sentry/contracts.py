@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Any, Protocol, Union, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 # --------------------------------------------------------------------------- words
 
@@ -160,7 +160,7 @@ class PaneClosed:
     status: int | None = None
 
 
-Observation = Union[Lines, Screen, Title, Osc, PaneClosed]
+Observation = Lines | Screen | Title | Osc | PaneClosed
 
 # -------------------------------------------------------------------------- signals
 
@@ -404,4 +404,4 @@ class ApprovalPlugin(_Plugin):
     factory: Callable[[PluginContext], ApprovalBackend]
 
 
-AnyPlugin = Union[ParserPlugin, NotifierPlugin, CheckerPlugin, ApprovalPlugin]
+AnyPlugin = ParserPlugin | NotifierPlugin | CheckerPlugin | ApprovalPlugin

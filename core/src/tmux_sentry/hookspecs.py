@@ -41,7 +41,7 @@ def tmux_sentry_notifiers() -> Iterable[NotifierPlugin]:  # type: ignore[empty-b
 
 @hookspec
 def tmux_sentry_checkers() -> Iterable[CheckerPlugin]:  # type: ignore[empty-body]
-    """WHEN: at load. Yield check types: `yield CheckerPlugin(name="http", config_schema=SCHEMA, factory=HttpChecker)`."""
+    """WHEN: at load. Yield check types: `yield CheckerPlugin(name="http", config_schema=SCHEMA, factory=Http)`."""
 
 
 @hookspec

@@ -161,9 +161,7 @@ def test_a_misspelt_disabled_plugin_is_not_silently_loaded(site) -> None:
     assert "notify_oen, which is not installed; did you mean notify_one?" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("value", "names"), [("", []), ("a", ["a"]), (" a , ,b,", ["a", "b"]), (None, [])]
-)
+@pytest.mark.parametrize(("value", "names"), [("", []), ("a", ["a"]), (" a , ,b,", ["a", "b"]), (None, [])])
 def test_the_disabled_variable_is_a_comma_list(value: str | None, names: list[str]) -> None:
     env = {} if value is None else {"TMUX_SENTRY_DISABLED_PLUGINS": value}
     assert sorted(disabled_from_env(env)) == names

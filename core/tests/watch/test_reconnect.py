@@ -20,7 +20,7 @@ from tmux_sentry.tmux.model import TmuxAddress
 from tmux_sentry.transport.base import Completed
 from tmux_sentry.transport.local import LocalTransport
 from tmux_sentry.watch.backoff import Backoff
-from tmux_sentry.watch.events import HostDown, HostUp, PaneSeen
+from tmux_sentry.watch.events import Attached, HostDown, HostUp, PaneSeen
 from tmux_sentry.watch.watcher import Watcher
 
 Begin = Callable[..., Watcher]
@@ -260,3 +260,29 @@ def test_clients_that_a_lost_link_left_behind_are_ended(tmux_server: Any, log: A
     watcher.stop()
     assert clients() == set()
     transport.close()
+
+
+def test_what_a_killed_process_left_attached_is_ended(tmux_server: Any, log: Any) -> None:
+    tmux_server.new_session(command=IDLE)
+    left = LocalTransport("here").open([*tmux_server.address.argv(), "-C", "attach", "-f", "no-output,ignore-size"])
+    person = LocalTransport("here").open([*tmux_server.address.argv(), "-C", "attach"])
+
+    def clients() -> set[str]:
+        return set(tmux_server.run("list-clients", "-F", "#{client_pid}").split())
+
+    tmux_server.wait(lambda: len(clients()) == 2, "two clients")
+    assert left.pid is not None
+    assert person.pid is not None
+    pids = [left.pid, person.pid]
+    watcher = Watcher("here", LocalTransport("here"), tmux_server.address, log, SystemClock(), left=pids)
+    watcher.start()
+    try:
+        log.wait(lambda: log.all(Attached), "what is attached")
+        tmux_server.wait(lambda: str(left.pid) not in clients(), "the end of the one that was left")
+        assert str(person.pid) in clients()  # not one like ours, whatever was written down
+        assert log.all(Attached)[0].pids <= set(map(int, clients()))
+    finally:
+        watcher.stop()
+        left.close()
+        person.close()
+    assert log.all(Attached)[-1].pids == frozenset()

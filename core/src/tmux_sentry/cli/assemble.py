@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tmux_sentry.watch.events import Sink
     from tmux_sentry.watch.watcher import Watcher
 
+
 @contextmanager
 def build_runner(
     session: Session,
@@ -48,7 +49,7 @@ def build_runner(
         runner = Runner(
             Parts(
                 policy=policy,
-                watchers={host.name: _watcher(host) for host in hosts},
+                watchers={host.name: _watcher(host, store.clients(host.name)) for host in hosts},
                 tell_states={host.name: host.watch.notify for host in hosts},
                 prompts={host.name: host.watch.prompt for host in hosts},
                 store=store,
@@ -92,12 +93,12 @@ def _actions(policy: Policy) -> Iterator[Action]:
                 yield from actions
 
 
-def _watcher(host: Host) -> Callable[[Sink], Watcher]:
+def _watcher(host: Host, left: Sequence[int]) -> Callable[[Sink], Watcher]:
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.watch.watcher import Watcher
 
     return lambda sink: Watcher(
-        host.name, transport_of(host), host.tmux, sink, SystemClock(), sessions=host.watch.sessions
+        host.name, transport_of(host), host.tmux, sink, SystemClock(), sessions=host.watch.sessions, left=left
     )
 
 

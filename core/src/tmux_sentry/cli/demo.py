@@ -35,7 +35,10 @@ def command(yes: bool) -> int:
         output.say("no terminal to ask on: the demo approves by itself, as with --yes")
         yes = True
     output.log_to_stderr("INFO", click.get_current_context().obj)
-    with tempfile.TemporaryDirectory(prefix="sentry-demo-") as name, as_file(files("tmux_sentry") / "examples") as examples:
+    with (
+        tempfile.TemporaryDirectory(prefix="sentry-demo-") as name,
+        as_file(files("tmux_sentry") / "examples") as examples,
+    ):
         home = Path(name)
         with _tmux_server(home, examples) as server:
             output.say(f"a private tmux server runs a scripted agent; watch it in another terminal:\n  {server.attach}")

@@ -10,7 +10,9 @@ from tmux_sentry.cli import output
 from tmux_sentry.cli.options import json_option
 from tmux_sentry.cli.session import begin, env_file_option, reading_store
 
-_COLUMNS = ("started_at", "pipeline", "stage", "attempt", "status", "duration", "host", "pane_id", "reason", "approved_by")
+_COLUMNS = (
+    "started_at", "pipeline", "stage", "attempt", "status", "duration", "host", "pane_id", "reason", "approved_by",
+)  # fmt: skip
 
 
 @click.command("history")

@@ -92,9 +92,7 @@ def _use_no_plugins(ctx: click.Context, _param: click.Parameter, value: bool) ->
     epilog="Plugins can add commands; `tmux-sentry plugins` lists what is installed.",
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
-@click.option(
-    "--no-plugins", is_flag=True, expose_value=False, callback=_use_no_plugins, help="Load no plugin at all."
-)
+@click.option("--no-plugins", is_flag=True, expose_value=False, callback=_use_no_plugins, help="Load no plugin at all.")
 @log_level_option("WARNING")
 def cli(log_level: str) -> None:
     """Watch AI coding agents in tmux panes and walk them through a policy, asking a person where it says so."""

@@ -34,7 +34,7 @@ def wanted(session: Session, records: Mapping[str, AnyPlugin]) -> dict[str, Any]
 def needed(
     session: Session, records: Mapping[str, AnyPlugin], names: Iterable[str], what: str, kind: str
 ) -> dict[str, Any]:
-    """The parts of these names. Raises UsageError, with the way to get it, for one that is missing or cannot be made."""
+    """The parts of these names. Raises UsageError, with what to do, for one that is missing or cannot be made."""
     from tmux_sentry.policy.plugins import hint
 
     parts: dict[str, Any] = {}

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @env_file_option
 @log_level_option()
 @click.option("--plugins", help="The whole plugin set of this run: NAME,NAME,... (see: tmux-sentry plugins).")
-@click.option("--dry-run", is_flag=True, help="Touch nothing: no database, no lock, no tmux options, no messages; say what would be typed first.")
-@click.option("--once", is_flag=True, help="End when the runs matched at the start have ended; 0 if all succeeded, else 1.")
+@click.option("--dry-run", is_flag=True, help="Say what would be typed first, and touch nothing.")
+@click.option("--once", is_flag=True, help="End with the runs matched at the start; 0 if all succeeded.")
 @click.option("--take-over", is_flag=True, help="Take panes over from another instance or from a lost database.")
 def command(
     hosts_file: Path | None,
@@ -38,7 +38,8 @@ def command(
     take_over: bool,
 ) -> int:
     """Watch the panes and walk them through the policy, in the foreground. Ctrl+C stops it cleanly."""
-    session = begin(env_file, None if plugins is None else [name.strip() for name in plugins.split(",") if name.strip()])
+    names = None if plugins is None else [name.strip() for name in plugins.split(",") if name.strip()]
+    session = begin(env_file, names)
     output.log_to_stderr(log_level or session.settings.log_level, session.app)
     for warning in session.settings.warnings:
         output.warn(warning)
@@ -54,7 +55,8 @@ def command(
 def _default_policy() -> tuple[Path, ...]:
     path = Path("policies/default.yaml")
     if not path.exists():
-        raise UsageError("no policy is named", f"and there is no {path} here", "add --policy FILE, or write one: tmux-sentry init")
+        fix = "add --policy FILE, or write one: tmux-sentry init"
+        raise UsageError("no policy is named", f"and there is no {path} here", fix)
     return (path,)
 
 

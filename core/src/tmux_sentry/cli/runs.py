@@ -60,7 +60,12 @@ def list_(everything: bool, limit: int, env_file: Path | None, as_json: bool) ->
 @hosts_option
 @env_file_option
 def start(
-    pipeline: str, pane: str, host: str | None, policies: tuple[Path, ...], hosts_file: Path | None, env_file: Path | None
+    pipeline: str,
+    pane: str,
+    host: str | None,
+    policies: tuple[Path, ...],
+    hosts_file: Path | None,
+    env_file: Path | None,
 ) -> None:
     """Start PIPELINE on PANE (%3, or session:window.index), also where it ran before.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,13 @@ from tmux_sentry.errors import EXIT_OK, EXIT_REFUSED
 @hosts_option
 @env_file_option
 def command(
-    pane: str, text: str, when: str | None, no_enter: bool, host: str | None, hosts_file: Path | None, env_file: Path | None
+    pane: str,
+    text: str,
+    when: str | None,
+    no_enter: bool,
+    host: str | None,
+    hosts_file: Path | None,
+    env_file: Path | None,
 ) -> int:
     """Type TEXT into PANE (%3, or session:window.index), then Enter.
 
@@ -30,12 +37,18 @@ def command(
     """
     session = begin(env_file)
     wait = 300.0 if when == "idle" else 0.0
-    args = {"pane": pane, "host": host, "text": text, "enter": not no_enter, "wait_idle": wait}
-    answer = change(session, "send", args, lambda: _offline(session, hosts_file, args), timeout=wait + 330.0)
+    token = secrets.token_hex(8)
+    args = {"pane": pane, "host": host, "text": text, "enter": not no_enter, "wait_idle": wait, "token": token}
+    try:
+        answer = change(session, "send", args, lambda: _offline(session, hosts_file, args), timeout=wait + 330.0)
+    except KeyboardInterrupt:
+        change(session, "call_off", {"token": token}, lambda: None)
+        raise
     if answer["sent"]:
         output.say(f"sent to {answer['pane']}")
         return EXIT_OK
-    output.fail([f"not sent to {answer['pane']}", answer["reason"]], f"not sent to {answer['pane']}", redact=session.app.redact)
+    what = f"not sent to {answer['pane']}"
+    output.fail([what, answer["reason"]], what, redact=session.app.redact)
     return EXIT_REFUSED
 
 
@@ -43,7 +56,7 @@ def _offline(session: Session, hosts_file: Path | None, args: dict[str, Any]) ->
     """No instance runs: watch just long enough, under the lock."""
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.contracts import AgentState
-    from tmux_sentry.engine.by_hand import send_by_hand
+    from tmux_sentry.engine import by_hand
     from tmux_sentry.engine.effects import owner
     from tmux_sentry.engine.events import Keys
     from tmux_sentry.engine.sending import Ports
@@ -63,4 +76,5 @@ def _offline(session: Session, hosts_file: Path | None, args: dict[str, Any]) ->
             agent_state=lambda identity: AgentState.UNKNOWN,
             prompt=host.watch.prompt,
         )
-        return send_by_hand(pane, Keys(text=args["text"], enter=args["enter"]), args["wait_idle"], ports)
+        keys = Keys(text=args["text"], enter=args["enter"])
+        return by_hand.send(pane, by_hand.job(pane, keys, args["wait_idle"], args["token"]), ports)

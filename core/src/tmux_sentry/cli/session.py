@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     from tmux_sentry.watch.watcher import Watcher
 
 _file = click.Path(path_type=Path)
-hosts_option = click.option("--hosts", "hosts_file", type=_file, help="The hosts file; default: hosts.yaml, else this machine.")
+hosts_option = click.option(
+    "--hosts", "hosts_file", type=_file, help="Which machines; default: hosts.yaml, else this one."
+)
 env_file_option = click.option("--env-file", type=_file, help="Variables, one NAME=value a line; the environment wins.")
-policy_option = click.option("--policy", "policies", type=_file, multiple=True, help="A policy file, or a directory of them.")
+policy_option = click.option(
+    "--policy", "policies", type=_file, multiple=True, help="A policy, or a directory of them."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +182,9 @@ def reading_store(session: Session) -> Iterator[Store | None]:
         yield store
 
 
-def change(session: Session, verb: str, args: Mapping[str, Any], offline: Callable[[], Any], timeout: float = 30.0) -> Any:
+def change(
+    session: Session, verb: str, args: Mapping[str, Any], offline: Callable[[], Any], timeout: float = 30.0
+) -> Any:
     """Ask the running instance; with none running, do it here under the lock."""
     from tmux_sentry.control.client import NotRunning, ask
 
@@ -240,6 +246,7 @@ def watched_pane(
             infos = watcher.wait_inventory(10.0)
             found += [(watcher, info, one) for info in infos if pane in (info.identity.pane_id, info.name)]
         if len(found) != 1:
-            what = f"no pane {clean(pane, 80)}" if not found else f"{clean(pane, 80)} could be any of {len(found)} panes"
+            name = clean(pane, 80)
+            what = f"{name} could be any of {len(found)} panes" if found else f"no pane {name}"
             raise UsageError(what, "", "see: tmux-sentry status")
         yield found[0]

@@ -44,9 +44,14 @@ def act(b: Builder) -> None:
     if any(isinstance(action, SendKeys) for action in b.stage.actions_on_start):
         b.record(attempt, PENDING, UNTYPED)
     else:
-        lines = None if b.run.seen is None else frozenset(b.run.seen)
-        b.update(armed=True, baseline=b.run.on_screen, baseline_lines=lines)
+        arm(b)
     go(b)
+
+
+def arm(b: Builder) -> None:
+    """Output and events count from here on; what is visible now is baseline."""
+    lines = None if b.run.seen is None else frozenset(b.run.seen)
+    b.update(armed=True, baseline=b.run.on_screen, baseline_lines=lines)
 
 
 # -------------------------------------------------------------------------- actions
@@ -143,9 +148,7 @@ def _start_check(b: Builder, action: ExternalCheck) -> None:
     if action.max_wait is not None:
         deadlines[action_id] = b.now + action.max_wait
     b.update(checks={**attempt.checks, action_id: CheckStatus.PENDING.value}, check_deadlines=deadlines)
-    b.emit(
-        StartCheck(action_id=action_id, type=action.type, config=config, started_at=attempt.started_at or b.now)
-    )
+    b.emit(StartCheck(action_id=action_id, type=action.type, config=config, started_at=attempt.started_at or b.now))
 
 
 def _notify(b: Builder, action: NotifyAction) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from dataclasses import replace
 from typing import Any
@@ -16,16 +15,20 @@ from tmux_sentry.tmux.model import PaneInfo
 MOMENT = 2.0
 
 
-def send_by_hand(pane: PaneInfo, keys: Keys, wait_idle: float, ports: Ports) -> dict[str, Any]:
-    """Send, waiting up to `wait_idle` seconds (0: do not wait for idle); says whether it was sent, and why not."""
-    job = Job(
-        action_id=f"send/{secrets.token_hex(8)}",
+def job(pane: PaneInfo, keys: Keys, wait_idle: float, token: str) -> Job:
+    """The job of a send by hand; `wait_idle` 0 does not wait for idle."""
+    return Job(
+        action_id=f"send/{token}",
         pane=pane.identity,
         keys=keys,
         wait_idle=wait_idle,
         stopped=threading.Event(),
     )
-    answer = carry_out(job, replace(ports, patience=max(wait_idle, MOMENT)))
+
+
+def send(pane: PaneInfo, wanted: Job, ports: Ports) -> dict[str, Any]:
+    """Carry it out; says whether it was sent, and why not."""
+    answer = carry_out(wanted, replace(ports, patience=max(wanted.wait_idle, MOMENT)))
     sent = isinstance(answer, SendDone)
-    reason = "" if sent else clean(getattr(answer, "reason", "stopped"))
+    reason = "" if sent else clean(getattr(answer, "reason", "called off"))
     return {"sent": sent, "reason": reason, "pane": clean(f"{pane.name} {pane.identity.pane_id}")}

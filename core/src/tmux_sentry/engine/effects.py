@@ -6,10 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tmux_sentry.approvals.clerk import Clerk
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import AgentState, PaneIdentity, Screen
+from tmux_sentry.engine import by_hand
 from tmux_sentry.engine.checking import Checks
 from tmux_sentry.engine.conductor import Step
 from tmux_sentry.engine.events import (
@@ -17,6 +19,7 @@ from tmux_sentry.engine.events import (
     Ask,
     CloseAsk,
     Event,
+    Keys,
     Notify,
     Send,
     SendHeld,
@@ -32,7 +35,7 @@ from tmux_sentry.errors import SentryError
 from tmux_sentry.notify.outbox import Outbox
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.store import Store
-from tmux_sentry.tmux.model import Capture
+from tmux_sentry.tmux.model import Capture, PaneInfo
 from tmux_sentry.watch.watcher import Watcher
 
 log = logging.getLogger(__name__)
@@ -144,6 +147,24 @@ class Effects:
         stored = self._store.approval(approval_id)
         if stored is not None:
             self._clerk.show(stored.request)
+
+    def send_by_hand(self, pane: PaneInfo, keys: Keys, wait_idle: float, token: str) -> dict[str, Any]:
+        """Carry out a send that a person orders, on the caller's thread; `call_off` ends its waiting."""
+        ports = self.ports(self._watchers[pane.identity.host], pane.identity.host, None)
+        job = by_hand.job(pane, keys, wait_idle, token)
+        self._jobs[job.action_id] = job
+        try:
+            return by_hand.send(pane, job, ports)
+        finally:
+            self._jobs.pop(job.action_id, None)
+
+    def call_off(self, action_id: str) -> None:
+        """Nobody waits for this send any more."""
+        self._stop_send(action_id)
+
+    def wake_outbox(self) -> None:
+        """A message may be due."""
+        self._outbox.wake()
 
     def stop(self) -> None:
         """Stop every check and every send that has typed nothing yet; one that is typing gets a moment to settle."""

@@ -124,6 +124,7 @@ def _hold(b: Builder, order: Order) -> None:
     assert attempt is not None
     if attempt.action_id is not None:
         b.emit(StopSend(action_id=attempt.action_id))
+    asking.withdraw(b, attempt)  # an answer to it would lift the hold; resuming asks anew
     b.hold(order.reason)
 
 
@@ -141,6 +142,8 @@ def _resume(b: Builder, order: Order) -> None:
     elif attempt.phase is Phase.RESTING or (attempt.wait_until is not None and order.verb == "send"):
         pass  # its time comes
     elif order.verb == "skip" or attempt.action_id is None:
+        if not attempt.armed:
+            attempts.arm(b)  # whoever skips has seen to the keys
         b.update(action_id=None, wait_until=None)
         attempts.go(b)
     else:

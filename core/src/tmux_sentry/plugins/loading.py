@@ -86,9 +86,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {match[0]}?" if match else ""
 
 
-def load(
-    manager: pluggy.PluginManager, name: str, entry: EntryPoint, timeout: float
-) -> tuple[object, list[AnyPlugin]]:
+def load(manager: pluggy.PluginManager, name: str, entry: EntryPoint, timeout: float) -> tuple[object, list[AnyPlugin]]:
     """The plugin that `entry` names, registered, and its records; Broken, and not registered, when anything fails."""
     plugin = guarded("import", entry.load, timeout)
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from tmux_sentry.contracts import AgentState, Level, Trust
 
@@ -57,7 +57,7 @@ class WaitAction:
     seconds: float
 
 
-Action = Union[SendKeys, ExternalCheck, NotifyAction, WaitAction]
+Action = SendKeys | ExternalCheck | NotifyAction | WaitAction
 
 # ---------------------------------------------------------------------- conditions
 
@@ -127,7 +127,7 @@ class Not:
     of: Condition
 
 
-Condition = Union[LogRegex, SentryEvent, ExternalStatus, AgentStateIs, ExitCode, IdleFor, AnyOf, AllOf, Not]
+Condition = LogRegex | SentryEvent | ExternalStatus | AgentStateIs | ExitCode | IdleFor | AnyOf | AllOf | Not
 
 # ------------------------------------------------------------------------ triggers
 
@@ -159,7 +159,7 @@ class Manual:
     """Only `tmux-sentry stage start RUN STAGE` makes the stage ready."""
 
 
-Trigger = Union[AfterStages, OnSignal, OnState, Manual]
+Trigger = AfterStages | OnSignal | OnState | Manual
 
 # ------------------------------------------------------------------------ pipelines
 

@@ -36,9 +36,12 @@ def intend(
 ) -> None:
     """Write the intent and move the pane's fence up to its marker.
 
-    Raises Refused when the step's last try is not settled as refused or void, and when the fence
-    has another epoch or is not below `marker`: either would let keys be typed twice.
+    Raises Refused when the send was given up, when the step's last try is not settled as refused or void, and
+    when the fence has another epoch or is not below `marker`: either would let keys be typed twice.
     """
+    given_up = select(sends.c.action_id).where(sends.c.action_id == action_id, sends.c.status == "dropped")
+    if connection.execute(given_up).first() is not None:
+        raise Refused(f"{action_id} ({step}) is not wanted any more", "its stage has moved on")
     last = connection.execute(
         select(intents.c["try"], intents.c.status)
         .where(intents.c.action_id == action_id, intents.c.step == step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -237,17 +238,22 @@ class Store:
         with self._database.read() as connection:
             return outbox.log(connection, limit)
 
-    # --------------------------------------------------------------------- heartbeat
+    # ------------------------------------------------------------------- signs of life
 
     def heartbeat(self) -> None:
         """Commit that this instance is alive now."""
         with self._database.write() as connection:
-            value = repr(self._clock.now())
-            connection.execute(
-                insert(meta)
-                .values(key="seen_at", value=value)
-                .on_conflict_do_update(index_elements=["key"], set_={"value": value})
-            )
+            _put(connection, "seen_at", repr(self._clock.now()))
+
+    def save_clients(self, host: str, pids: Iterable[int]) -> None:
+        """Commit which tmux clients of ours are attached on a host, for the next instance to look after."""
+        with self._database.write() as connection:
+            _put(connection, f"clients {host}", json.dumps(sorted(pids)))
+
+    def clients(self, host: str) -> list[int]:
+        """Process ids that `save_clients` wrote down last."""
+        with self._database.read() as connection:
+            return list(json.loads(_get(connection, f"clients {host}") or "[]"))
 
     def seen_at(self) -> float | None:
         """The last heartbeat in epoch seconds; None before the first."""
@@ -259,3 +265,8 @@ class Store:
 def _get(connection: Connection, key: str) -> str | None:
     found: str | None = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
     return found
+
+
+def _put(connection: Connection, key: str, value: str) -> None:
+    new = insert(meta).values(key=key, value=value)
+    connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"value": value}))

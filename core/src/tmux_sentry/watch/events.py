@@ -33,6 +33,15 @@ class HostDown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """The process ids of our clients on the host, each time they change: who is killed leaves them behind."""
+
+    host: str
+    at: float
+    pids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inventoried:
     """All wanted panes of the server, each identity once."""
 
@@ -67,7 +76,7 @@ class Activity:
     at: float
 
 
-HostRecord = HostUp | HostDown | Inventoried | PaneSeen | Activity | Whole
+HostRecord = HostUp | HostDown | Attached | Inventoried | PaneSeen | Activity | Whole
 WatchRecord = Observation | HostRecord
 
 #: Called from several threads; the records of one pane come one at a time and in the order of the pane.

@@ -66,6 +66,11 @@ class Feeds:
             ended, self._ended = self._ended, set()
             return ended
 
+    def pids(self) -> set[int | None]:
+        """Process ids of the clients that are attached now."""
+        with self._lock:
+            return {stream.pid for stream in self._streams.values()}
+
     def follow(self, panes: Collection[WatchedPane], every: Collection[str]) -> None:
         """Read exactly these panes, each from its session; `every` names all pane ids of the server.
 

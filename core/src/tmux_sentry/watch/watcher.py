@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import re2
 
@@ -19,7 +19,7 @@ from tmux_sentry.tmux.model import Capture, PaneInfo, TmuxAddress
 from tmux_sentry.transport.base import Transport
 from tmux_sentry.watch.backoff import Backoff
 from tmux_sentry.watch.captures import CaptureWorker
-from tmux_sentry.watch.events import HostDown, HostUp, Inventoried, Sink
+from tmux_sentry.watch.events import Attached, HostDown, HostUp, Inventoried, Sink
 from tmux_sentry.watch.feeds import Feeds
 from tmux_sentry.watch.pane import PaneView, WatchedPane
 from tmux_sentry.watch.prompt import is_idle_shell
@@ -57,8 +57,12 @@ class Watcher:
         *,
         sessions: Sequence[str] = (),
         interval: float = 2.0,
+        left: Collection[int] = (),
     ) -> None:
-        """`sessions` are RE2 patterns searched in session names, none for all; `interval` is in seconds."""
+        """`sessions` are RE2 patterns searched in session names, none for all; `interval` is in seconds.
+
+        `left` are process ids that an earlier process said with `Attached`: those still attached are ended.
+        """
         self._host, self._transport, self._address = host, transport, address
         self._sink, self._clock, self._interval = sink, clock, interval
         self._sessions = [re2.compile(pattern) for pattern in sessions]
@@ -77,7 +81,8 @@ class Watcher:
         self._up = False
         self._lost_at: float | None = None  # monotonic; None while reachable, and before the first time
         self._said = ""
-        self._left: set[int] = set()  # clients of ours that may still be attached on the host
+        self._left = set(left)  # clients of ours that may still be attached on the host
+        self._attached: frozenset[int] = frozenset()
 
     # ------------------------------------------------------------------ for everyone
 
@@ -196,6 +201,7 @@ class Watcher:
                 self._pause(backoff.next())
         self._feeds.close()
         self._leave()
+        self._say_attached()
 
     def _connect(self) -> CommandClient:
         """Attach the command client: it comes before any stream, so that a slow reader of ours blocks no agent."""
@@ -221,10 +227,12 @@ class Watcher:
     def _follow(self) -> None:
         """Until the client ends: an inventory, then as many streams as it asks for."""
         client = self.client
+        self._say_attached()
         while not self._stopping.is_set() and client.alive:
             self._wake.clear()
             self._take_inventory(client)
             self._feed()
+            self._say_attached()
             waits = [self._interval, self._feeds.retry_in(), GRACE if self._panes.closing else None]
             self._wake.wait(min(wait for wait in waits if wait is not None))
             self._stopping.wait(_AT_MOST_EVERY)
@@ -269,6 +277,13 @@ class Watcher:
         # Also panes that vanished just now: their last lines may be under way.
         read = [pane for pane in self._panes.all() if pane.reading and not pane.closed]
         self._feeds.follow(read, [info.identity.pane_id for info in inventory.panes])
+
+    def _say_attached(self) -> None:
+        own = {self._client.pid} if self._client is not None else set()
+        pids = frozenset(pid for pid in own | self._feeds.pids() if pid is not None)
+        if pids != self._attached:
+            self._attached = pids
+            self._sink(Attached(host=self._host, at=self._clock.now(), pids=pids))
 
     def _say_up(self) -> None:
         if self._up:

@@ -1,0 +1,214 @@
+"""What comes in from the panes: watch records and Signals, turned into events of the Runs they are about."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+
+from tmux_sentry.clock import Clock
+from tmux_sentry.contracts import (
+    AgentState,
+    Level,
+    Lines,
+    Observation,
+    Osc,
+    PaneClosed,
+    Screen,
+    Signal,
+    SignalKind,
+)
+from tmux_sentry.engine import resume
+from tmux_sentry.engine.checking import Checks
+from tmux_sentry.engine.conductor import Conductor
+from tmux_sentry.engine.effects import Effects
+from tmux_sentry.engine.events import (
+    Activity,
+    Event,
+    ExitSeen,
+    Notify,
+    OutputSeen,
+    PaneGone,
+    Reachable,
+    ScreenSeen,
+    Send,
+    StateSeen,
+    Unreachable,
+)
+from tmux_sentry.engine.panes import KnownPane, Panes
+from tmux_sentry.engine.run import Run
+from tmux_sentry.engine.starting import Starter
+from tmux_sentry.engine.table import PaneTable
+from tmux_sentry.security.sanitize import clean
+from tmux_sentry.state.store import Store
+from tmux_sentry.watch import events as watched
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """The loop's thread owns it. `tell_states` are the agent states that people want to hear of, by host."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        conductor: Conductor,
+        starter: Starter,
+        panes: Panes,
+        table: PaneTable,
+        effects: Effects,
+        checks: Checks,
+        tell_states: Mapping[str, Collection[AgentState]],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._conductor = conductor
+        self._starter = starter
+        self._panes = panes
+        self._table = table
+        self._effects = effects
+        self._checks = checks
+        self._tell_states = tell_states
+        self._away: dict[str, float] = {}  # Runs whose pane is not watched, since when (epoch seconds)
+
+    def record(self, record: watched.WatchRecord) -> None:
+        """Take in what a Watcher says besides observations."""
+        match record:
+            case watched.Inventoried():
+                for info in record.panes:
+                    self._panes.see(info)
+                self._starter.inventoried(record.host)
+                self._table.inventoried(record.host, record.panes)
+                self._lose_missing(record)
+                self._starter.start()
+            case watched.Attached():
+                self._store.save_clients(record.host, record.pids)
+            case watched.HostUp():
+                log.info("%s: watching", clean(record.host))
+            case watched.HostDown():
+                log.warning("%s: %s", clean(record.host), clean(record.why))
+                self._starter.lost(record.host)
+                for run in self._runs_on(record.host):
+                    self.lose(run, self._clock.now())
+            case watched.Whole():
+                self._panes.mark_ready(record.pane)
+                self._starter.start()
+            case watched.Activity():
+                if (active := self._conductor.of_pane(record.pane.key)) is not None:
+                    self._conductor.step(active.id, Activity())
+            case _:
+                pass
+
+    def observation(self, observation: Observation, signals: tuple[Signal, ...]) -> None:
+        """Take in an observation with what the parsers made of it."""
+        pane = observation.pane
+        before = self._panes.get(pane)
+        if isinstance(observation, PaneClosed):
+            self._table.closed(pane)
+        else:
+            self._table.hear(pane, signals, screen=isinstance(observation, Screen))
+            self._tell_state(before)
+        for signal in signals:
+            log.debug("%s %s: %s", clean(pane.pane_id), signal.kind.value, clean(signal.evidence, 120))
+        run = self._conductor.of_pane(pane.key)
+        if run is None:
+            first_look = isinstance(observation, Screen) and before is not None and not before.ready
+            if self._starter.heard(pane, _news(before, observation, signals)) or first_look:
+                self._starter.start()
+            return
+        for event in _events(observation, signals):
+            if run.open:  # the one before may have ended it
+                run = self._conductor.step(run.id, event)
+        if isinstance(observation, Screen) and observation.resync and run.open and run.unreachable:
+            self._back(run)
+
+    def _tell_state(self, before: KnownPane | None) -> None:
+        """Tell people that an agent's state has become one that the host's `watch.notify` names."""
+        now = self._panes.get(before.info.identity) if before is not None else None
+        if before is None or now is None or now.state is before.state:
+            return
+        if now.state not in self._tell_states.get(now.info.identity.host, ()):
+            return
+        name = f"{now.info.identity.host} {now.info.name} {now.info.identity.pane_id}"
+        self._conductor.announce(
+            Notify(
+                event=f"agent.{now.state.value}",
+                level=Level.WARNING,
+                title=f"{name}: {now.agent or 'the agent'} is {now.state.value}",
+                text=now.last_signal,
+                dedupe_key=f"{now.info.identity.key}/{now.state.value}/{self._clock.now():.3f}",
+            )
+        )
+        self._effects.wake_outbox()
+
+    def lose(self, run: Run, since: float) -> None:
+        """The pane of a Run is not watched: nothing is decided before it was seen again."""
+        self._away.setdefault(run.id, since)
+        self._conductor.step(run.id, Unreachable())
+
+    def _back(self, run: Run) -> None:
+        """The pane of a Run was seen again: its clocks go on, and what was in hand is settled."""
+        since = self._away.pop(run.id, self._clock.now())
+        run = self._conductor.step(run.id, Reachable(away=max(self._clock.now() - since, 0.0)))
+        if not self._starter.is_resumed(run):
+            return
+        self._starter.caught_up(run)
+        if not run.open:
+            return
+        for check in resume.checks_in_hand(run):
+            self._checks.start(run.id, check)
+        known, send = self._panes.get(run.pane), resume.send_in_hand(run)
+        if known is None or send is None:
+            return
+        answer = resume.settle(self._store, send, known.info)
+        if isinstance(answer, Send):
+            self._effects.send(run, answer)
+        else:
+            self._conductor.step(run.id, answer)
+
+    def _lose_missing(self, inventory: watched.Inventoried) -> None:
+        """A Run that comes back and whose pane is not in the inventory has lost it.
+
+        For the others the Watcher says so itself, once their last lines have come.
+        """
+        present = {info.identity.key for info in inventory.panes}
+        server = f"{inventory.host}/{inventory.server_pid}-{inventory.server_start}"
+        for run in self._runs_on(inventory.host):
+            if run.id in self._away and run.pane.key not in present:
+                gone = "its tmux server is gone" if run.pane.server != server else "the pane is gone"
+                self._conductor.step(run.id, PaneGone(reason=gone))
+
+    def _runs_on(self, host: str) -> list[Run]:
+        return [run for run in self._conductor.runs.values() if run.pane.host == host and run.open]
+
+
+def _news(before: KnownPane | None, observation: Observation, signals: tuple[Signal, ...]) -> list[Signal]:
+    """What a pane without a Run says now; a capture also shows what it said long ago."""
+    old = isinstance(observation, Screen) and (observation.resync or before is None or not before.ready)
+    seen = before.digests if before is not None else frozenset()
+    return [signal for signal in signals if signal.live or (not old and signal.digest not in seen)]
+
+
+def _events(observation: Observation, signals: tuple[Signal, ...]) -> list[Event]:
+    """What an observation and its Signals are to the machine."""
+    events: list[Event] = []
+    match observation:
+        case Lines():
+            events.append(OutputSeen(lines=observation.lines, signals=signals))
+        case Screen():
+            events.append(ScreenSeen(lines=observation.lines, signals=signals, resync=observation.resync))
+        case Osc(number=133) if observation.text.startswith("D;"):
+            code = observation.text[2:].split(";")[0]
+            if code.isascii() and code.isdigit() and len(code) <= 3:
+                events.append(ExitSeen(code=int(code)))
+        case PaneClosed():
+            events.append(PaneGone(reason="the pane is gone", status=observation.status))
+        case _:
+            pass
+    events += [
+        StateSeen(state=signal.state, confidence=signal.confidence)
+        for signal in signals
+        if signal.kind is SignalKind.STATE and signal.state is not None
+    ]
+    return events
