@@ -465,6 +465,21 @@ def test_once_ends_with_1_when_a_stage_fails(sandbox: Any) -> None:
     assert sandbox.stages() == [("first", "failed")]
 
 
+@pytest.mark.parametrize(("answer", "code"), [("approve", 0), ("reject", 1)])
+def test_once_says_the_same_again_when_everything_has_ended_before(sandbox: Any, answer: str, code: int) -> None:
+    sandbox.pane()
+    policy = sandbox.write("ask.yaml", ASK)
+    run = sandbox.watch(policy, "--once")
+    sandbox.answer(sandbox.question("first"), answer)
+    sandbox.wait(lambda: sandbox.typed(), "the keys")
+    assert run.end() == code
+    typed = sandbox.typed()
+    again = sandbox.watch(policy, "--once")
+    assert again.end() == code
+    assert "has already run here" in again.output
+    assert sandbox.typed() == typed
+
+
 def test_once_ends_with_1_and_says_so_when_no_pane_matches(sandbox: Any) -> None:
     sandbox.pane("something else")
     run = sandbox.watch(sandbox.write("one.yaml", ONE), "--once")

@@ -34,7 +34,9 @@ class Starter:
         self._conductor = conductor
         self._panes = panes
         self._env = env
-        self._earlier = [_earlier(run) for run in store.past_runs()]
+        past = store.past_runs()
+        self._earlier = [_earlier(run) for run in past]
+        self._ended = {run.id: run.status for run in past if run.status != "open"}
         self._told: set[tuple[str, str, str]] = set()
         self._hosts: set[str] = set()  # inventoried since they came up
         self._resumed: set[str] = set()  # Runs of an earlier process that are not caught up yet
@@ -158,12 +160,22 @@ class Starter:
         """Whether every host was looked at and nothing is about to start."""
         if self._begun:
             return True
-        if not self._hosts >= set(hosts) or any(candidate.verdict == "start" for candidate in self.candidates()):
+        candidates = self.candidates()
+        if not self._hosts >= set(hosts) or any(candidate.verdict == "start" for candidate in candidates):
             return False
         self._begun = True
+        for candidate in candidates:
+            if candidate.verdict == "done":
+                self._count_ended(candidate)
         if not self._first:
             log.warning("no pane starts a run; see which would match: tmux-sentry check --policy FILE --hosts FILE")
         return True
+
+    def _count_ended(self, candidate: Candidate) -> None:
+        """A Run that had ended before counts too: after a kill at any moment, the same command says the same."""
+        key = candidate.pane.identity.key
+        last = [run.run_id for run in self._earlier if (run.pipeline, run.pane_key) == (candidate.pipeline, key)][-1]
+        self._first.setdefault(last, self._ended.get(last, "open"))
 
     def all_over(self, hosts: Iterable[str]) -> bool:
         """Whether, besides, every Run of the start has ended."""

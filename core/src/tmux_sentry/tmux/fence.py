@@ -92,7 +92,8 @@ def _claim(
     who = "/".join((n(identity.server_pid), n(identity.server_start), pane, n(identity.pane_pid)))
     same = "#{pid}/#{start_time}/#{pane_id}/#{pane_pid}"
     actual, expected = present.compared
-    told = nonce.join(("", f"#{{==:{same},{who}}}", "#{@sentry_epoch}", "#{@sentry_last}", "#{@sentry_owner}", ""))
+    # `display-message` hands its text to strftime first, so a pane id must not stand in it: `%4/` became ` %4/`.
+    told = nonce.join(("", same, "#{@sentry_epoch}", "#{@sentry_last}", "#{@sentry_owner}", ""))
     replies = client.converse(
         f"if-shell -F -t {pane} '#{{==:{same}/{actual},{who}/{expected}}}'"
         f' "set-option -p -t {pane} @sentry_epoch {n(epoch)} ; set-option -p -t {pane} @sentry_last {n(marker)}'
@@ -103,8 +104,8 @@ def _claim(
     parts = "\n".join(replies[-1].lines).split(nonce)
     if len(parts) != 6:
         raise Unreachable(f"{client.host}: tmux did not say whose pane {pane} is", clean(parts[0]))
-    word, same_pane, *values, _ = parts
-    if same_pane != "1":
+    word, found, *values, _ = parts
+    if found != who:
         why = "it was closed or respawned, or the tmux server is another one"
         raise Refused(f"pane {pane} is not the one that was meant", why)
     return _Fence(epoch=values[0], marker=values[1], owner=values[2], claimed=word == "CLAIMED")
