@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,12 @@ class Process:
             raise AssertionError(f"it did not end within {timeout:g} s:\n{self.output}") from None
         self._thread.join(timeout)
         return status
+
+    def end_after(self, seconds: float) -> None:
+        """Kill it after so many seconds, unless it ends before."""
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(seconds)
+        self.end(signal.SIGKILL)
 
     def _read(self) -> None:
         assert self._popen.stdout is not None

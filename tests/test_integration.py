@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import os
 import re
 import shutil
@@ -237,6 +238,25 @@ def test_killed_in_the_moment_of_every_send_each_command_is_typed_once(sandbox: 
     assert sandbox.typed() == [f"npm run {name}" for name in names]
     assert sandbox.stages() == [(name, "succeeded") for name in names]
     sandbox.wait(lambda: not sandbox.clients(), "the end of what the killed ones had attached")
+
+
+def test_killed_again_and_again_at_any_moment_each_command_is_typed_once(sandbox: Any) -> None:
+    names = [f"s{number}" for number in range(8)]
+    stages = [
+        {"name": name, "timeout": "60s", "actions_on_start": [{"send_keys": f"npm run {name}"}]}
+        | ({"triggers": [{"after_stage_success": before}]} if before else {})
+        for before, name in zip([None, *names], names, strict=False)
+    ]
+    policy = {"pipelines": [{"name": "steps", "match": {"window_name": "^job$"}, "stages": stages}]}
+    path = sandbox.write("steps.yaml", json.dumps(policy))
+    sandbox.pane()
+    chance = random.Random(20261122)
+    for _ in range(12):
+        run = sandbox.watch(path, "--once")
+        run.end_after(chance.uniform(0.0, 0.3))
+    assert sandbox.watch(path, "--once").end() == 0
+    assert sandbox.typed() == [f"npm run {name}" for name in names]
+    assert sandbox.stages() == [(name, "succeeded") for name in names]
 
 
 #: tmux, but where the trap is set, the one that sends is killed: before tmux hears of it, or before the answer.

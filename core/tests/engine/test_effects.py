@@ -122,6 +122,16 @@ def test_a_send_that_is_not_wanted_any_more_ends_without_a_word(store: Store, ne
     assert room.given.empty()
 
 
+def test_a_send_that_is_handed_out_twice_is_carried_out_once(store: Store, new_run: NewRun) -> None:
+    room = Room(store, {"here": Broken(away)})
+    run = new_run(STAGE)
+    before = len(sending())
+    room.send(run)
+    room.effects.send(run, room.send(run))
+    assert len(sending()) == before + 1
+    room.effects.stop()
+
+
 def test_stopping_waits_for_no_send_that_hangs(store: Store, new_run: NewRun) -> None:
     never = threading.Event()
     room = Room(store, {"here": Broken(never.wait)})

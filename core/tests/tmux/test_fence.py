@@ -129,3 +129,12 @@ def test_of_six_that_claim_at_once_one_gets_it(
     assert results[owner].refused is None
     assert len(epochs) == len(set(epochs))  # a later take-over may fence an earlier one out, but never share its epoch
     assert fence(client)[0] == str(max(epochs))
+
+
+def test_any_number_of_a_pane_can_be_claimed(tmux_server: TmuxServer, client: CommandClient) -> None:
+    """tmux hands what it prints to strftime, where `%4/` is a number with a width."""
+    for _ in range(12):
+        tmux_server.run("new-window", "-d", "sleep 1000")
+    panes = list_panes(client).panes
+    assert {"%4", "%9", "%12"} <= {pane.identity.pane_id for pane in panes}
+    assert [adopt(client, pane.identity, "me", 1, 0) for pane in panes] == [Adopted(epoch=1, marker=0)] * len(panes)

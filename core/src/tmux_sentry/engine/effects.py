@@ -105,7 +105,7 @@ class Effects:
     def send(self, run: Run, effect: Send) -> None:
         """Carry a send out on a thread of its own."""
         watcher = self._watchers.get(run.pane.host)
-        if self._dry_run:
+        if self._dry_run or effect.action_id in self._jobs:
             return
         if watcher is None:
             self._give(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import (
@@ -31,6 +32,9 @@ from tmux_sentry.engine.events import (
     Reachable,
     ScreenSeen,
     Send,
+    SendDone,
+    SendHeld,
+    StartCheck,
     StateSeen,
     Unreachable,
 )
@@ -43,6 +47,14 @@ from tmux_sentry.state.store import Store
 from tmux_sentry.watch import events as watched
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InHand:
+    """What a resumed Run still has to carry out; what a step has handed out since is none of it."""
+
+    send: Send | None
+    checks: list[StartCheck]
 
 
 class Intake:
@@ -117,11 +129,15 @@ class Intake:
             if self._starter.heard(pane, _news(before, observation, signals)) or first_look:
                 self._starter.start()
             return
+        back = isinstance(observation, Screen) and observation.resync and run.unreachable
+        in_hand = None
+        if back:
+            run, in_hand = self._settle(run)
         for event in _events(observation, signals):
             if run.open:  # the one before may have ended it
                 run = self._conductor.step(run.id, event)
-        if isinstance(observation, Screen) and observation.resync and run.open and run.unreachable:
-            self._back(run)
+        if back and run.open:
+            self._back(run, in_hand)
 
     def _tell_state(self, before: KnownPane | None) -> None:
         """Tell people that an agent's state has become one that the host's `watch.notify` names."""
@@ -147,25 +163,30 @@ class Intake:
         self._away.setdefault(run.id, since)
         self._conductor.step(run.id, Unreachable())
 
-    def _back(self, run: Run) -> None:
-        """The pane of a Run was seen again: its clocks go on, and what was in hand is settled."""
+    def _settle(self, run: Run) -> tuple[Run, _InHand | None]:
+        """What was in hand when an earlier process stopped: done, held, or still to be carried out."""
+        if not self._starter.is_resumed(run):
+            return run, None
+        checks = resume.checks_in_hand(run)
+        known, send = self._panes.get(run.pane), resume.send_in_hand(run)
+        answer = resume.settle(self._store, send, known.info) if known is not None and send is not None else None
+        if isinstance(answer, (SendDone, SendHeld)):
+            run = self._conductor.step(run.id, answer)
+        run = self._starter.caught_up(run)
+        return run, _InHand(send=answer if isinstance(answer, Send) else None, checks=checks)
+
+    def _back(self, run: Run, in_hand: _InHand | None) -> None:
+        """The pane of a Run was seen again: its clocks go on, and so does what was in hand and still is."""
         since = self._away.pop(run.id, self._clock.now())
         run = self._conductor.step(run.id, Reachable(away=max(self._clock.now() - since, 0.0)))
-        if not self._starter.is_resumed(run):
+        attempt = run.attempt
+        if in_hand is None or attempt is None or attempt.held is not None:
             return
-        self._starter.caught_up(run)
-        if not run.open:
-            return
-        for check in resume.checks_in_hand(run):
-            self._checks.start(run.id, check)
-        known, send = self._panes.get(run.pane), resume.send_in_hand(run)
-        if known is None or send is None:
-            return
-        answer = resume.settle(self._store, send, known.info)
-        if isinstance(answer, Send):
-            self._effects.send(run, answer)
-        else:
-            self._conductor.step(run.id, answer)
+        for check in in_hand.checks:
+            if check.action_id in attempt.checks:
+                self._checks.start(run.id, check)
+        if in_hand.send is not None and in_hand.send.action_id == attempt.action_id:
+            self._effects.send(run, in_hand.send)
 
     def _lose_missing(self, inventory: watched.Inventoried) -> None:
         """A Run that comes back and whose pane is not in the inventory has lost it.

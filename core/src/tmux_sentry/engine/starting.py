@@ -40,6 +40,7 @@ class Starter:
         self._told: set[tuple[str, str, str]] = set()
         self._hosts: set[str] = set()  # inventoried since they came up
         self._resumed: set[str] = set()  # Runs of an earlier process that are not caught up yet
+        self._to_hold: dict[str, str] = {}  # resumed Runs that a person has to look at, and why
         self._first: dict[str, str] = {}  # for --once: Runs of the start, and how they stand
         self._begun = False  # what matched at the start has started
         self._again: set[tuple[str, str]] = set()  # (pipeline, pane key) that `rerun` allows
@@ -131,17 +132,27 @@ class Starter:
                 "run %s of %s goes on with the policy it was started with (%s); the policy has changed since",
                 run.id, run.pipeline.name, run.policy_digest[:12],
             )  # fmt: skip
-        elif run.held is None and run.attempt is not None:
-            reason = f"the policy has changed: {gone}; resume it with: tmux-sentry runs resume {run.id} --send|--abort"
-            self._conductor.order(run.id, Order(verb="hold", reason=reason))
+            return
+        self._to_hold[run.id] = (
+            f"the policy has changed: {gone}; resume it with: tmux-sentry runs resume {run.id} --send|--abort"
+        )
+        if run.attempt is not None and run.attempt.action_id is None:
+            self._hold(run)
 
     def is_resumed(self, run: Run) -> bool:
         """Whether the Run comes from an earlier process and was not caught up yet."""
         return run.id in self._resumed
 
-    def caught_up(self, run: Run) -> None:
-        """What was in hand is settled."""
+    def caught_up(self, run: Run) -> Run:
+        """What became of the keys in hand is known; only now may a hold give them up."""
         self._resumed.discard(run.id)
+        return self._hold(run)
+
+    def _hold(self, run: Run) -> Run:
+        reason = self._to_hold.pop(run.id, None)
+        if reason is None or not run.open or run.attempt is None or run.held is not None:
+            return run
+        return self._conductor.order(run.id, Order(verb="hold", reason=reason))
 
     def inventoried(self, host: str) -> None:
         """The host's panes are known."""
