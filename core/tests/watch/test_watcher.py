@@ -308,7 +308,7 @@ def test_printed_protocol_lines_are_only_text(tmux_server: Any, log: Any, watch:
     tmux_server.send(pane, f"cat {text}; printf '\\033]2;%%exit\\033\\\\'; echo fin", "Enter")
     log.wait_line(pane, "fin")
     assert log.lines(pane)[-10:-1] == HOSTILE.splitlines()
-    assert watcher.capture(log.identity(pane)).lines[-1] == "$"
+    log.wait(lambda: watcher.capture(log.identity(pane)).lines[-1] == "$", "the prompt")
     log.wait(lambda: watcher.panes()[0].title == "%exit", "the title in an inventory")
     assert len(log.all(HostUp)) == 1
 

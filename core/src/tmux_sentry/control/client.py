@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def ask(path: Path, verb: str, args: Mapping[str, Any], timeout: float = 10.0) -
         if peer_uid(connection) not in (None, os.geteuid()):
             raise Refused(f"another user listens on {path}", "it could take your commands", "remove that socket")
         try:
-            connection.sendall(line)
+            with suppress(BrokenPipeError):  # who is turned away is told so before the line is read
+                connection.sendall(line)
             answer = read_line(connection, MAX_ANSWER, deadline)
         except TimeoutError:
             raise _silent(verb, f"it did not answer within {timeout:g} s") from None

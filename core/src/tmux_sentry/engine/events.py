@@ -48,9 +48,10 @@ class StateSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitSeen:
-    """A command's exit status was observed (OSC 133;D, wrap)."""
+    """A command's exit status was observed (OSC 133;D, wrap); `reported`: by what `report_exit` had typed."""
 
     code: int
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import leaf_key, matches_event, matches_line, passes, stage_leaves
 from tmux_sentry.engine.events import AboutToSend, CheckReported, ExitSeen, OutputSeen, ScreenSeen, StopSend
 from tmux_sentry.engine.run import Phase, remembered
-from tmux_sentry.policy.model import LogRegex, SendKeys, SentryEvent
+from tmux_sentry.policy.model import LogRegex, SendKeys, SentryEvent, Stage
 from tmux_sentry.policy.variables import UnknownVariable
 
 
@@ -92,10 +92,17 @@ def screen(b: Builder, event: ScreenSeen) -> list[Signal]:
 
 
 def exit_seen(b: Builder, event: ExitSeen) -> None:
-    """A command of the attempt ended with this status."""
-    if _listening(b):
+    """A command of the attempt ended with this status.
+
+    Where `report_exit` tells it, the shell's own report comes after that, and is about the reporting.
+    """
+    if _listening(b) and (event.reported or not _reports(b.stage)):
         b.update(exit_code=event.code)
         attempts.look(b)
+
+
+def _reports(stage: Stage) -> bool:
+    return any(isinstance(action, SendKeys) and action.report_exit for action in stage.actions_on_start)
 
 
 def check_reported(b: Builder, event: CheckReported) -> None:

@@ -220,9 +220,9 @@ def _events(observation: Observation, signals: tuple[Signal, ...]) -> list[Event
         case Screen():
             events.append(ScreenSeen(lines=observation.lines, signals=signals, resync=observation.resync))
         case Osc(number=133) if observation.text.startswith("D;"):
-            code = observation.text[2:].split(";")[0]
+            code, _, who = observation.text[2:].partition(";")
             if code.isascii() and code.isdigit() and len(code) <= 3:
-                events.append(ExitSeen(code=int(code)))
+                events.append(ExitSeen(code=int(code), reported=who == "sentry"))
         case PaneClosed():
             events.append(PaneGone(reason="the pane is gone", status=observation.status))
         case _:

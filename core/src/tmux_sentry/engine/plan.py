@@ -10,8 +10,12 @@ from tmux_sentry.engine.run import Attempt, Run
 from tmux_sentry.policy.model import Action, ExternalCheck, SendKeys, Stage
 from tmux_sentry.policy.variables import OUTSIDE, substitute
 
-#: Tells the exit status by OSC 133;D: tmux hides it from the screen, the raw stream has it.
-REPORT_EXIT = "; printf '\\033]133;D;%s\\007' \"$?\""
+#: Tells the exit status by OSC 133;D: tmux hides it from the screen, the raw stream has it. fish refuses a line with
+#: `$?` and says `$status`. It reads `\'` inside quotes as a quote, other shells do not: so each of them sees one of
+#: the two names, and the rest as words without a number. `sentry` tells it from the report of a shell itself.
+REPORT_EXIT = r"""; printf '\033]133;D;%s;sentry\007' '\' $? ' $status \'"""
+#: Shells that do not understand that line.
+REPORTLESS = frozenset({"csh", "elvish", "nu", "pwsh", "tcsh", "xonsh"})
 
 
 def values(run: Run, stage: str, attempt: Attempt | None) -> dict[str, str]:
@@ -39,8 +43,14 @@ def resolve(action: SendKeys, run: Run, stage: str, attempt: Attempt | None) -> 
         return Keys(keys=action.keys)
     text = substitute(action.text, values(run, stage, attempt), action.untrusted)
     if action.report_exit:
-        text += REPORT_EXIT
+        text = text.rstrip()
+        text += REPORT_EXIT[1:] if text.endswith((";", "&")) else REPORT_EXIT
     return Keys(text=text, enter=action.enter)
+
+
+def reports_exit(text: str) -> bool:
+    """Whether `resolve` made it for `report_exit`."""
+    return text.endswith(REPORT_EXIT[1:])
 
 
 def check_config(action: ExternalCheck, run: Run, stage: str) -> Mapping[str, Any]:

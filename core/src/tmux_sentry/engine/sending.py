@@ -14,6 +14,7 @@ from tmux_sentry.engine.conditions import compiled
 from tmux_sentry.engine.events import AboutToSend, SendDone, SendHeld
 from tmux_sentry.engine.guarded import claim, guarded, late
 from tmux_sentry.engine.job import Job, Pane, Ports, breathe
+from tmux_sentry.engine.plan import REPORTLESS, reports_exit
 from tmux_sentry.errors import Refused, Unreachable
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux.capture import PaneGone
@@ -87,6 +88,9 @@ def _try(job: Job, ports: Ports) -> SendDone | SendHeld | _Wait:
         capture = _look(job, ports)
         if isinstance(capture, _Wait):
             return capture
+        shell = capture.info.command.lstrip("-")
+        if shell in REPORTLESS and reports_exit(job.keys.text):
+            return _held(job, f"report_exit does not work in {shell}: leave it out, and let a SENTRY STATUS decide")
         fence = claim(job, ports)
         if isinstance(fence, str):
             return _held(job, fence)
