@@ -60,7 +60,7 @@ def ask(sandbox: Any) -> Path:
     ("command", "code"),
     [
         (["status"], 4),
-        (["run", "--once", "--policy", "two.yaml"], 1),
+        (["run", "--once", "--policy", "two.yaml"], 4),
         (["check", "--policy", "two.yaml"], 0),
         (["send", "%0", "ls"], 4),
         (["pause"], 4),

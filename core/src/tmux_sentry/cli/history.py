@@ -29,6 +29,6 @@ def command(pipeline: str | None, host: str | None, limit: int, env_file: Path |
     if as_json:
         output.emit_json(rows)
     elif not rows:
-        output.say("no stage has run yet")
+        output.say("no stage that ran matches" if pipeline or host else "no stage has run yet")
     else:
         output.table(_COLUMNS, [[row[column] for column in _COLUMNS] for row in rows])

@@ -12,7 +12,7 @@ from tmux_sentry.cli import output
 from tmux_sentry.cli.assemble import build_runner
 from tmux_sentry.cli.options import log_level_option
 from tmux_sentry.cli.session import begin, env_file_option, hosts_option, policy_option, read_policy
-from tmux_sentry.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, UsageError
+from tmux_sentry.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNREACHABLE, UsageError
 
 if TYPE_CHECKING:
     from tmux_sentry.engine.runner import Runner
@@ -47,7 +47,9 @@ def command(
     with build_runner(session, policy, hosts_file, dry_run=dry_run, once=once, take_over=take_over) as runner:
         interrupted = run_until_signal(runner)
         if interrupted is None:
-            return EXIT_FAILED if once and not dry_run and not runner.succeeded else EXIT_OK
+            if not once or dry_run or runner.succeeded:
+                return EXIT_OK
+            return EXIT_UNREACHABLE if runner.unreachable else EXIT_FAILED
     output.say("stopped; the panes were left as they are. Go on with the same command.")
     return EXIT_INTERRUPTED if interrupted == signal.SIGINT else EXIT_OK
 

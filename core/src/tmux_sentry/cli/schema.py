@@ -7,10 +7,10 @@ import click
 from tmux_sentry.cli import app, output
 
 
-@click.command("schema", short_help="Print the JSON Schema of policies or hosts files.")
+@click.command("schema", short_help="Print the JSON Schema of policies, hosts files or settings.")
 @click.argument("name", type=click.Choice(["policy", "hosts", "settings"]))
 def command(name: str) -> None:
-    """Print the JSON Schema of policy files, with what the installed plugins take, or of hosts files.
+    """Print the JSON Schema of policy files, with what the installed plugins take, of hosts files or of settings.
 
     Point your editor's YAML mode at it: `tmux-sentry schema policy > policy.schema.json`.
     """

@@ -25,8 +25,11 @@ MEANING = {
     "ambiguous": (
         "several panes of one window match; tell them apart with command, agent or pane_index, or say panes: each"
     ),
-    "done": "has already run here; start it again with: tmux-sentry runs start",
-    "waits": "a pane of this name ran it on an earlier tmux server; start it with: tmux-sentry runs start",
+    "done": "has already run here; start it again with: tmux-sentry runs start PIPELINE PANE --policy FILE",
+    "waits": (
+        "a pane of this name ran it on an earlier tmux server; "
+        "start it with: tmux-sentry runs start PIPELINE PANE --policy FILE"
+    ),
 }
 
 

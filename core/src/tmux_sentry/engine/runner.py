@@ -148,6 +148,11 @@ class Runner:
         """Whether every Run that was seen ended well."""
         return self.starter.all_succeeded()
 
+    @property
+    def unreachable(self) -> bool:
+        """Whether no Run was seen, and some host could not be watched."""
+        return self.starter.nothing_reached()
+
     def handle(self, verb: str, args: Mapping[str, Any]) -> Any:
         """One request of the control socket, on the socket's thread."""
         if verb == "call_off":

@@ -39,6 +39,7 @@ class Starter:
         self._ended = {run.id: run.status for run in past if run.status != "open"}
         self._told: set[tuple[str, str, str]] = set()
         self._hosts: set[str] = set()  # inventoried since they came up
+        self._lost: set[str] = set()  # hosts that cannot be watched now
         self._resumed: set[str] = set()  # Runs of an earlier process that are not caught up yet
         self._to_hold: dict[str, str] = {}  # resumed Runs that a person has to look at, and why
         self._first: dict[str, str] = {}  # for --once: Runs of the start, and how they stand
@@ -157,10 +158,12 @@ class Starter:
     def inventoried(self, host: str) -> None:
         """The host's panes are known."""
         self._hosts.add(host)
+        self._lost.discard(host)
 
     def lost(self, host: str) -> None:
         """The host cannot be watched: there is nothing to wait for there."""
         self._hosts.add(host)
+        self._lost.add(host)
 
     def stepped(self, run: Run) -> None:
         """A Run moved."""
@@ -178,8 +181,8 @@ class Starter:
         for candidate in candidates:
             if candidate.verdict == "done":
                 self._count_ended(candidate)
-        if not self._first:
-            log.warning("no pane starts a run; see which would match: tmux-sentry check --policy FILE --hosts FILE")
+        if not self._first and not self._lost:
+            log.warning("no pane starts a run; compare `match` in the policy with the panes in: tmux-sentry status")
         return True
 
     def _count_ended(self, candidate: Candidate) -> None:
@@ -191,6 +194,10 @@ class Starter:
     def all_over(self, hosts: Iterable[str]) -> bool:
         """Whether, besides, every Run of the start has ended."""
         return self.all_begun(hosts) and all(status != "open" for status in self._first.values())
+
+    def nothing_reached(self) -> bool:
+        """Whether no Run was seen, and some host could not be watched."""
+        return not self._first and bool(self._lost)
 
     def all_succeeded(self) -> bool:
         """Whether every Run that was seen succeeded, and there was one."""
