@@ -13,7 +13,6 @@ from tmux_sentry.errors import UsageError
 
 SHORTEST_SECRET = 32
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_NEW_SECRET = "make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +148,7 @@ def _approval_secret(secrets: tuple[str, ...], warnings: list[str]) -> tuple[str
     if secrets and all(len(secret.encode("utf-8", "surrogateescape")) >= SHORTEST_SECRET for secret in secrets):
         return secrets
     why = f"is shorter than {SHORTEST_SECRET} bytes" if secrets else "is not set"
-    warnings.append(f"APPROVAL_SECRET {why}: approval links are off, approval by file and command works; {_NEW_SECRET}")
+    warnings.append(f"APPROVAL_SECRET {why}: no approval links; files and commands work")
     return ()
 
 
