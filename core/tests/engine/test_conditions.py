@@ -96,6 +96,14 @@ def test_the_exit_status_of_the_last_command_decides(world):
     assert w.give(ExitSeen(code=0)).statuses == {"a": "succeeded"}
 
 
+def test_the_shells_own_report_is_not_taken_for_the_commands(world):
+    """fish 4 and other shells report each line themselves: of this one, that the reporting went well."""
+    send = {"send_keys": {"text": "make", "report_exit": True}}
+    w = world(stage(actions_on_start=[send], success_when=[{"exit_code": 0}])).type()
+    assert w.give(ExitSeen(code=2, reported=True)).give(ExitSeen(code=0)).statuses == {"a": "running"}
+    assert w.give(ExitSeen(code=0, reported=True)).statuses == {"a": "succeeded"}
+
+
 def test_an_exit_status_from_before_the_keys_is_not_theirs(world):
     assert world(stage()).give(ExitSeen(code=0)).type().statuses == {"a": "running"}
 

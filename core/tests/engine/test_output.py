@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tmux_sentry.engine import output
-from tmux_sentry.engine.output import fingerprints, from_screen, from_stream, remember
+from tmux_sentry.engine.events import OutputBegins
+from tmux_sentry.engine.output import fingerprints, from_screen, from_stream, release, remember
 from tmux_sentry.engine.run import Attempt, Phase
 
 
@@ -35,8 +36,6 @@ def attempt(*typed: str, echo: bool = True, before: tuple[str, ...] = ()) -> Att
         ("ls", ("$ ls          12:30", "tools"), ("tools",)),
         ("make", ("$ make", "make: *** [all] Error 1"), ("make: *** [all] Error 1",)),
         ("npm test", ("npm test", "ok"), ("ok",)),  # typed ahead of the prompt
-        ("a\nb", ("$ a", "> b", "ok"), ("ok",)),
-        ("for i in 1 2\ndo echo $i\ndone", ("$ for i in 1 2", "> do echo $i", "> done", "1", "2"), ("1", "2")),
         ("grep x y;  echo  z", ("$ grep x y; echo z", "z"), ("z",)),  # spaces are redrawn
     ],
 )
@@ -44,6 +43,49 @@ def test_the_echo_is_taken_off_the_front(text, lines, counts):
     after, fresh = from_stream(attempt(text), lines)
     assert fresh == counts
     assert after.echo is None
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "counts"),
+    [
+        ("a\nb", ("$ a", "> b", "ok"), ("ok",)),
+        ("for i in 1 2\ndo echo $i\ndone", ("$ for i in 1 2", "> do echo $i", "> done", "1", "2"), ("1", "2")),
+        ("a\nb", ("no echo", "at all"), ("no echo", "at all")),
+    ],
+)
+def test_the_echo_of_several_lines_is_taken_off_when_no_more_of_it_can_come(text, lines, counts):
+    a, fresh = from_stream(attempt(text), lines)
+    assert fresh == ()
+    after, fresh = release(a)
+    assert (fresh, after.echo, after.withheld) == (counts, None, ())
+
+
+def test_a_flood_behind_several_lines_is_not_kept_for_ever():
+    lines = ("$ a", "> b", *map(str, range(output.DRAWN)))
+    assert from_stream(attempt("a\nb"), lines) == (replace(attempt("a\nb"), echo=None), lines[2:])
+
+
+#: What fish 3.6 draws of three lines that were pasted, before it runs them: piece by piece, and then again in colour.
+FISH = (
+    "root@vm ~/w# touch a", "", "             touch b; sleep 1", "", "", "             touch c; echo", "", "",
+    "                               '", "", "", "                                 ALL OVER", "", "",
+    "                                          '", "root@vm ~/w# touch a", "             touch b; sleep 1",
+    "             touch c; echo 'ALL OVER'", "",
+)  # fmt: skip
+
+
+def test_what_fish_draws_of_several_lines_is_no_success(world):
+    keys = {"send_keys": "touch a\ntouch b; sleep 1\ntouch c; echo 'ALL OVER'"}
+    w = world({"name": "a", "actions_on_start": [keys], "success_when": [{"log_regex": "ALL OVER$"}]})
+    w.type().prints(*FISH).give(OutputBegins()).due(60)
+    assert w.statuses == {"a": "running"}
+    assert w.prints("ALL OVER").statuses == {"a": "succeeded"}
+
+
+def test_a_line_taken_by_the_editor_ends_no_echo_that_has_not_come(world):
+    """The one before, late: its echo is found by its text."""
+    w = world({"name": "a", "actions_on_start": [{"send_keys": "x # fine"}], "success_when": [{"log_regex": "fine"}]})
+    assert w.type().give(OutputBegins()).prints("$ x # fine").due(60).statuses == {"a": "running"}
 
 
 def test_the_echo_may_come_line_by_line():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -16,6 +18,7 @@ import pytest
 from tmux_sentry.contracts import AgentState, PaneIdentity
 from tmux_sentry.engine import resume
 from tmux_sentry.engine.events import AboutToSend, Keys, Send, SendDone, SendHeld
+from tmux_sentry.engine.plan import with_report
 from tmux_sentry.engine.sending import AGENT_PAUSE, Job, Ports, carry_out
 from tmux_sentry.errors import Unreachable
 from tmux_sentry.state.store import Store
@@ -663,10 +666,11 @@ def test_an_agent_that_works_is_left_alone(agent: Bench, out: Path) -> None:
     assert agent.server.screen(agent.pane) == ">"
 
 
-def test_a_draft_in_the_agents_box_is_left_alone(agent: Bench, out: Path) -> None:
+@pytest.mark.parametrize("wait_idle", [0.0, 300.0])
+def test_a_draft_in_the_agents_box_is_left_alone(agent: Bench, out: Path, wait_idle: float) -> None:
     agent.server.send(agent.pane, "my own id")
     agent.server.wait(lambda: agent.server.screen(agent.pane) == "> my own id", "the draft")
-    answer = agent.send(Keys(text="fix"))
+    answer = agent.send(Keys(text="fix"), wait_idle=wait_idle)
     assert answer == SendHeld(action_id="r/s/1/1", reason="someone is typing")
     assert agent.server.screen(agent.pane) == "> my own id"
     assert typed(out) == []
@@ -687,6 +691,82 @@ def test_an_agents_text_is_not_submitted_with_what_a_person_added(agent: Bench, 
     assert answer.reason.startswith("typed, not submitted: someone")
     assert agent.server.screen(agent.pane) == "> fix not"
     assert typed(out) == []
+
+
+DIALOG = r"""
+printf 'Do you want to proceed?\n> 1. Yes\n  2. No\n'
+read -r answer && echo "$answer" >> OUT
+"""
+
+
+def asking(bench: Bench, tmp_path: Path, out: Path, script: str) -> None:
+    path = tmp_path / "asks.py"
+    path.write_text(f"import subprocess\nsubprocess.run(['sh', '-c', {script.replace('OUT', str(out))!r}])\n")
+    bench.server.send(bench.pane, f"{sys.executable} {path}", "Enter")
+
+
+@pytest.mark.parametrize("wait_idle", [0.0, 300.0])
+def test_a_dialog_gets_no_text_that_is_no_answer_to_it(
+    bench: Bench, tmp_path: Path, out: Path, wait_idle: float
+) -> None:
+    asking(bench, tmp_path, out, DIALOG)
+    bench.server.wait(lambda: "2. No" in bench.server.screen(bench.pane), "the dialog")
+    bench.state = AgentState.IDLE
+    answer = bench.send(Keys(text="fix the build"), wait_idle=wait_idle)
+    assert answer == SendHeld(action_id="r/s/1/1", reason="pane busy: a dialog waits for an answer")
+    assert "fix" not in bench.server.screen(bench.pane).splitlines()[-1]
+    assert bench.store.intents("r/s/1/1") == []
+
+
+def test_a_dialog_can_be_answered_without_waiting(bench: Bench, tmp_path: Path, out: Path) -> None:
+    asking(bench, tmp_path, out, DIALOG)
+    bench.server.wait(lambda: "2. No" in bench.server.screen(bench.pane), "the dialog")
+    assert isinstance(bench.send(Keys(text="2"), wait_idle=0.0), SendDone)
+    wait_typed(bench, out)
+    assert typed(out) == ["2"]
+
+
+def test_a_text_that_does_not_show_is_not_submitted(bench: Bench, tmp_path: Path, out: Path) -> None:
+    """A dialog that came in between, a password prompt: Enter would do something else there."""
+    asking(bench, tmp_path, out, "stty -echo; printf 'Password: '; read -r answer && echo got >> OUT")
+    bench.server.wait(lambda: bench.server.screen(bench.pane).endswith("Password:"), "the question")
+    answer = bench.send(Keys(text="fix the build"), wait_idle=0.0)
+    assert answer == SendHeld(action_id="r/s/1/1", reason="typed, not submitted: the program does not show it")
+    assert typed(out) == []
+
+
+def test_a_person_who_searches_the_history_of_zsh_is_left_alone(bench: Bench, out: Path) -> None:
+    bench.server.send(bench.pane, "printf '\\n\\nbck-i-search: _\\033[3A'", "Enter")
+    bench.server.wait(lambda: "bck-i-search: _" in bench.server.screen(bench.pane).splitlines()[-1], "the search")
+    assert bench.send(append(out)) == SendHeld(action_id="r/s/1/1", reason="someone is typing")
+    assert typed(out) == []
+
+
+@pytest.mark.parametrize("shell", [name for name in ("sh", "bash", "dash", "ksh", "zsh", "fish") if shutil.which(name)])
+@pytest.mark.parametrize("text", ["sh -c 'exit 3'", "sh -c 'exit 3';", "sh -c 'exit 3'\n"])
+def test_report_exit_tells_the_status_in_every_shell(shell: str, text: str) -> None:
+    line = with_report(text)
+    done = subprocess.run([shell, "-c", line], capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\x1b]133;D;3;sentry\x07"), done.stderr) == (1, "")
+
+
+def test_a_command_in_the_background_is_followed_by_its_report() -> None:
+    done = subprocess.run(["bash", "-c", with_report("true &")], capture_output=True, text=True, check=False)
+    assert "\x1b]133;D;0;sentry\x07" in done.stdout
+
+
+def test_report_exit_is_refused_in_a_shell_that_cannot(bench: Bench) -> None:
+    real = bench.live.capture
+
+    def csh(identity: PaneIdentity, history: int | None = 0) -> Capture:
+        seen = real(identity, history)
+        return replace(seen, info=replace(seen.info, command="tcsh"))
+
+    bench.live.capture = csh  # type: ignore[method-assign]
+    answer = bench.send(Keys(text=with_report("make")))
+    assert isinstance(answer, SendHeld)
+    assert answer.reason.startswith("report_exit does not work in tcsh")
+    assert bench.store.intents("r/s/1/1") == []
 
 
 def test_stopped_between_text_and_enter_presses_nothing(agent: Bench, out: Path) -> None:

@@ -239,6 +239,13 @@ def test_any_split_gives_the_same_lines(pieces: list[bytes], cuts: list[int], wi
     assert split.partial == whole.partial
 
 
+@pytest.mark.parametrize(
+    "data", [b"$ ls\r\n" + OFF + b"\rfile\r\n", b"% ls" + OFF + b"\r\r\nfile\r\n"], ids=["bash", "zsh"]
+)
+def test_the_editor_is_left_between_the_command_and_its_output(data: bytes) -> None:
+    assert [type(part) for part in LineAssembler().feed(data).parts] == [Printed, ModeSeen, Printed]
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=300))
 def test_no_control_character_is_left_in_a_line(data: bytes) -> None:

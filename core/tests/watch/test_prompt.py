@@ -8,7 +8,7 @@ import pytest
 import re2
 
 from tmux_sentry.watch.columns import columns_of
-from tmux_sentry.watch.prompt import half_typed, is_idle_shell
+from tmux_sentry.watch.prompt import half_typed, is_idle_shell, searching
 
 ARROW = "\ue0b0"
 
@@ -96,6 +96,16 @@ def test_a_known_prompt_is_enough(row: str, prompt: str, typed: bool) -> None:
 @pytest.mark.parametrize(("row", "typed"), [("in ~/app: ", False), ("in ~/app: ls ", True), ("xin ~/app: ", True)])
 def test_a_pattern_has_to_match_all_that_is_left_of_the_cursor(row: str, typed: bool) -> None:
     assert half_typed(row, len(row), pattern=re2.compile(r"in \S+: ?")) is typed
+
+
+@pytest.mark.parametrize(
+    ("below", "search"),
+    [("bck-i-search: _", True), ("failing fwd-i-search: x_", True), ("", False), ("a bck-i-search: of zsh", True),
+     ("see bck-i-search", False)],
+)  # fmt: skip
+def test_zsh_searches_its_history_below_an_empty_prompt(below: str, search: bool) -> None:
+    assert searching(("older", "host% ", below, ""), 1) is search
+    assert not searching(("host% ",), 0)
 
 
 @pytest.mark.parametrize(

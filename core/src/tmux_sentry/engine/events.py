@@ -55,6 +55,11 @@ class ExitSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutputBegins:
+    """The shell's line editor has taken a line (OSC 133;C, the end of bracketed paste)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaneGone:
     """The pane is closed or dead; `status` is its exit status where tmux tells it."""
 
@@ -141,8 +146,8 @@ class Order:
 
 
 Event = (
-    Started | OutputSeen | ScreenSeen | Activity | StateSeen | ExitSeen | PaneGone | Unreachable | Reachable
-    | AboutToSend | SendDone | SendHeld | CheckReported | Decided | Due | Order
+    Started | OutputSeen | ScreenSeen | Activity | StateSeen | ExitSeen | OutputBegins | PaneGone | Unreachable
+    | Reachable | AboutToSend | SendDone | SendHeld | CheckReported | Decided | Due | Order
 )  # fmt: skip
 
 # ------------------------------------------------------------------------- effects

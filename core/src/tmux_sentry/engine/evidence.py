@@ -74,6 +74,13 @@ def no_echo(b: Builder) -> None:
     _match_lines(b, lines)
 
 
+def output_begins(b: Builder) -> None:
+    """What an editor has drawn of several lines is no output, in whatever pieces it came."""
+    attempt = b.attempt
+    if attempt is not None and attempt.withheld and output_rules.of_several_lines(attempt):
+        b.update(echo=None, withheld=(), echo_until=None)
+
+
 def screen(b: Builder, event: ScreenSeen) -> list[Signal]:
     """Take in a capture; returns the events that are news."""
     news = _news(b, event.signals, resync=event.resync)

@@ -27,6 +27,7 @@ from tmux_sentry.engine.events import (
     Event,
     ExitSeen,
     Notify,
+    OutputBegins,
     OutputSeen,
     PaneGone,
     Reachable,
@@ -223,6 +224,8 @@ def _events(observation: Observation, signals: tuple[Signal, ...]) -> list[Event
             code, _, who = observation.text[2:].partition(";")
             if code.isascii() and code.isdigit() and len(code) <= 3:
                 events.append(ExitSeen(code=int(code), reported=who == "sentry"))
+        case Osc(number=133) if observation.text.startswith("C"):
+            events.append(OutputBegins())
         case PaneClosed():
             events.append(PaneGone(reason="the pane is gone", status=observation.status))
         case _:

@@ -27,6 +27,7 @@ from tmux_sentry.engine.events import (
     Event,
     ExitSeen,
     Order,
+    OutputBegins,
     OutputSeen,
     PaneGone,
     Reachable,
@@ -71,6 +72,8 @@ def _dispatch(b: Builder, event: Event) -> None:
             _state(b, event)
         case ExitSeen():
             evidence.exit_seen(b, event)
+        case OutputBegins():
+            evidence.output_begins(b)
         case CheckReported():
             evidence.check_reported(b, event)
         case AboutToSend():

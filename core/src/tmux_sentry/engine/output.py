@@ -12,6 +12,8 @@ from tmux_sentry.engine.run import Attempt
 #: An echo stands in the first lines after the keys (a prompt of several rows, a wrapped command); after
 #: this many more lines than the text has, the terminal is taken not to echo at all.
 ECHO_SLACK = 3
+#: Lines that an editor may need to draw a text of several lines: fish writes it piece by piece, up and down.
+DRAWN = 200
 #: Seconds after which lines that came first, without an echo, are taken for output.
 ECHO_WAIT = 3.0
 #: A part of a text, as a wrapped row shows it, is at least so long (without spaces); less could be anything.
@@ -55,20 +57,39 @@ def from_stream(attempt: Attempt, lines: tuple[str, ...]) -> tuple[Attempt, tupl
     if attempt.echo is None:
         return attempt, lines
     held = (*attempt.withheld, *lines)
-    last = _last_line(attempt.echo)
-    patience = attempt.echo.count("\n") + 1 + ECHO_SLACK
-    for number, line in enumerate(held[:patience]):
-        row = squeeze(line)
-        if _shows(row, last) or (len(last) >= PART and last in row):
-            return _echo_over(attempt), held[number + 1 :]
+    if of_several_lines(attempt):
+        if len(held) < DRAWN:
+            return replace(attempt, withheld=held), ()
+        return release(replace(attempt, withheld=held))
+    patience = 1 + ECHO_SLACK
+    behind = _behind_echo(attempt.echo, held[:patience])
+    if behind is not None:
+        return _echo_over(attempt), held[behind:]
     if len(held) >= patience:
         return _echo_over(attempt), held
     return replace(attempt, withheld=held), ()
 
 
+def of_several_lines(attempt: Attempt) -> bool:
+    """Whether the echo to come is one that may be drawn more than once, so that only its end ends it."""
+    return attempt.echo is not None and "\n" in attempt.echo.strip()
+
+
 def release(attempt: Attempt) -> tuple[Attempt, tuple[str, ...]]:
-    """No echo is coming any more: what was withheld is output."""
-    return _echo_over(attempt), attempt.withheld
+    """No echo is coming any more: what was withheld is output, apart from an echo in it."""
+    held = attempt.withheld
+    behind = _behind_echo(attempt.echo, held) if of_several_lines(attempt) else None
+    return _echo_over(attempt), held[behind or 0 :]
+
+
+def _behind_echo(text: str | None, lines: Sequence[str]) -> int | None:
+    """The number of the line after the first that shows the last one of `text`; None when none does."""
+    last = _last_line(text or "")
+    for number, line in enumerate(lines):
+        row = squeeze(line)
+        if _shows(row, last) or (len(last) >= PART and last in row):
+            return number + 1
+    return None
 
 
 def _echo_over(attempt: Attempt) -> Attempt:

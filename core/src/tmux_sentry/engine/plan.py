@@ -43,9 +43,14 @@ def resolve(action: SendKeys, run: Run, stage: str, attempt: Attempt | None) -> 
         return Keys(keys=action.keys)
     text = substitute(action.text, values(run, stage, attempt), action.untrusted)
     if action.report_exit:
-        text = text.rstrip()
-        text += REPORT_EXIT[1:] if text.endswith((";", "&")) else REPORT_EXIT
+        text = with_report(text)
     return Keys(text=text, enter=action.enter)
+
+
+def with_report(text: str) -> str:
+    """A command line that also tells its exit status."""
+    text = text.rstrip()
+    return text + (REPORT_EXIT[1:] if text.endswith((";", "&")) else REPORT_EXIT)
 
 
 def reports_exit(text: str) -> bool:

@@ -21,8 +21,8 @@ from tmux_sentry.tmux.capture import PaneGone
 from tmux_sentry.tmux.fence import Adopted
 from tmux_sentry.tmux.guard import Outcome, Word
 from tmux_sentry.tmux.model import Capture, PaneInfo
-from tmux_sentry.watch.columns import columns_of
-from tmux_sentry.watch.prompt import half_typed, is_idle_shell
+from tmux_sentry.watch import box
+from tmux_sentry.watch.prompt import half_typed, is_idle_shell, searching
 
 __all__ = ["Job", "Pane", "Ports", "carry_out"]
 
@@ -30,16 +30,16 @@ log = logging.getLogger(__name__)
 
 #: Agents lose an Enter that comes with the text; 0.3 to 0.5 s later every one of them took it (measured).
 AGENT_PAUSE = 0.4
-#: How many such pauses an agent gets to show what was pasted.
-PAUSES = 5
+#: How many such pauses a program gets to show what was pasted.
+PAUSES = 10
+#: Longer texts are no answer to a dialog.
+ANSWER = 3
 #: How long a person may sit in front of half a line before the stage is held.
 TYPING_PATIENCE = 300.0
 #: History rows that the capture before sending takes along: what they show is baseline, not news.
 BASELINE_HISTORY = 200
 #: What may stand left of the cursor in an agent's empty input box: the end of its mark, or the box itself.
 _BOX = frozenset(">❯›»$#*│┃▌▎|")
-#: How much of the end of a text is looked for on the screen after it was pasted.
-_TAIL = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def _try(job: Job, ports: Ports) -> SendDone | SendHeld | _Wait:
     """One look, and a send if the look allows it."""
     try:
         info = ports.watcher.pane(job.pane)
-        if info is not None and (wait := _not_ready(job, ports, info, row=None)):
+        if info is not None and (wait := _not_ready(job, ports, info, None)):
             return wait
         capture = _look(job, ports)
         if isinstance(capture, _Wait):
@@ -115,11 +115,11 @@ def _done(job: Job) -> SendDone:
 
 def _look(job: Job, ports: Ports) -> Capture | _Wait:
     capture = ports.watcher.capture(job.pane, BASELINE_HISTORY)
-    return _not_ready(job, ports, capture.info, row=capture.row) or capture
+    return _not_ready(job, ports, capture.info, capture) or capture
 
 
-def _not_ready(job: Job, ports: Ports, info: PaneInfo, *, row: str | None) -> _Wait | None:
-    """`row` is the text of the cursor's row, None where only the inventory is known."""
+def _not_ready(job: Job, ports: Ports, info: PaneInfo, seen: Capture | None) -> _Wait | None:
+    """`seen` is None where only the inventory is known."""
     if info.hold:
         return _Wait(kind="paused", why="paused (@sentry_hold)", counts=False)
     if info.dead:
@@ -133,8 +133,10 @@ def _not_ready(job: Job, ports: Ports, info: PaneInfo, *, row: str | None) -> _W
     at_prompt = info.is_shell and is_idle_shell(info, ports.watcher.in_foreground(info.identity.pane_pid))
     if job.wait_idle > 0 and not at_prompt and not _idle_agent(ports, info):
         return _Wait(kind="busy", why=f"pane busy: {info.command} is running", limit=job.wait_idle)
-    if row is not None and _someone_typed(job, ports, info, row, at_prompt):
+    if seen is not None and _someone_typed(job, ports, seen, at_prompt):
         return _Wait(kind="typing", why="someone is typing", limit=TYPING_PATIENCE)
+    if seen is not None and not at_prompt and _asks(job, seen):
+        return _Wait(kind="busy", why="pane busy: a dialog waits for an answer", limit=job.wait_idle)
     return None
 
 
@@ -142,28 +144,26 @@ def _idle_agent(ports: Ports, info: PaneInfo) -> bool:
     return not info.is_shell and ports.agent_state(info.identity) is AgentState.IDLE
 
 
-def _someone_typed(job: Job, ports: Ports, info: PaneInfo, row: str, at_prompt: bool) -> bool:
+def _someone_typed(job: Job, ports: Ports, seen: Capture, at_prompt: bool) -> bool:
     """Whether keys would add to, submit or remove what a person has half typed."""
-    column = info.cursor[0]
+    column = seen.cursor[0]
     if at_prompt:
-        return half_typed(row, column, None, _pattern(ports))
+        return half_typed(seen.row, column, None, _pattern(ports)) or searching(seen.screen, seen.cursor[1])
+    if box.draft(seen):
+        return True
     if job.wait_idle == 0:
         return False  # the policy wants the keys in whatever runs there
-    left = _left_of(row, column).rstrip()
+    left = box.split_row(seen.row, column)[0].rstrip()
     return bool(left) and left[-1] not in _BOX
+
+
+def _asks(job: Job, seen: Capture) -> bool:
+    """Whether a dialog is there that the text is no answer to."""
+    return len(job.keys.text) > ANSWER and box.dialog(seen)
 
 
 def _pattern(ports: Ports) -> Any:
     return None if ports.prompt is None else compiled(ports.prompt)
-
-
-def _left_of(row: str, column: int) -> str:
-    at = 0
-    for index, character in enumerate(row):
-        if at >= column:
-            return row[:index]
-        at += columns_of(character)
-    return row
 
 
 # ----------------------------------------------------------------------- the sending
@@ -188,19 +188,21 @@ def _send(job: Job, ports: Ports, capture: Capture, fence: Adopted) -> SendDone 
     outcome, after = guarded(job, ports, "line" if at_once else "text", capture.info, fence)
     if outcome.word is not Word.SENT or at_once or not keys.enter:
         return _end(job, outcome)
-    return _submit(job, ports, capture, after)
+    return _submit(job, ports, capture.info.command, after)
 
 
-def _submit(job: Job, ports: Ports, before: Capture, fence: Adopted) -> SendDone | SendHeld:
+def _submit(job: Job, ports: Ports, command: str, fence: Adopted) -> SendDone | SendHeld:
     """Enter, as its own guarded step, once the agent has taken the text in. Never pressed on a doubt."""
     try:
-        after = _pasted(job, ports, before)
+        after, ours = _pasted(job, ports)
         if job.stopped.is_set():
             return _held(job, "typed, not submitted: it is not wanted any more")
-        if _someone_added(job.keys.text, after):
+        if ours is False:
             return _held(job, "typed, not submitted: someone typed behind it")
+        if ours is None:
+            return _held(job, "typed, not submitted: the program does not show it")
         # An agent that has ended leaves a shell behind, which must not get the Enter.
-        info = replace(after.info, command=before.info.command)
+        info = replace(after.info, command=command)
         outcome, _ = guarded(job, ports, "enter", info, fence)
     except (Unreachable, PaneGone, Refused) as error:
         return _held(job, f"typed, not submitted: {error}")
@@ -209,21 +211,15 @@ def _submit(job: Job, ports: Ports, before: Capture, fence: Adopted) -> SendDone
     return _held(job, f"typed, not submitted: {'; '.join(outcome.reasons)}")
 
 
-def _pasted(job: Job, ports: Ports, before: Capture) -> Capture:
-    """The pane after a pause, and after a few more where nothing has changed: a slow agent shows the text late."""
+def _pasted(job: Job, ports: Ports) -> tuple[Capture, bool | None]:
+    """The pane once it shows the text, and what `box.holds` says of that; a slow agent shows it late."""
     for _ in range(PAUSES):
         job.stopped.wait(AGENT_PAUSE)
         after = ports.watcher.capture(job.pane, BASELINE_HISTORY)
-        if job.stopped.is_set() or (after.lines, after.cursor) != (before.lines, before.cursor):
+        ours = None if _asks(job, after) else box.holds(after, job.keys.text)
+        if job.stopped.is_set() or ours is not None:
             break
-    return after
-
-
-def _someone_added(text: str, after: Capture) -> bool:
-    """Whether more than our text stands left of the cursor, where its end can be seen there at all."""
-    tail = "".join(text.split())[-_TAIL:]
-    left = "".join(_left_of(after.row, after.cursor[0]).split())
-    return bool(tail) and tail in left and not left.endswith(tail)
+    return after, ours
 
 
 def _end(job: Job, outcome: Outcome) -> SendDone | SendHeld | _Wait:

@@ -35,7 +35,8 @@ def capture(client: CommandClient, pane_id: str, history: int | None = 0) -> Cap
     info = parse_pane(client.host, split_rows(row.lines, nonce)[0])
     column, y = info.cursor
     current = screen.lines[y].rstrip() if y < len(screen.lines) else ""
-    return Capture(lines=_stripped(joined.lines), cursor=(column, y), row=current, info=info)
+    rows = tuple(text.rstrip() for text in screen.lines)
+    return Capture(lines=_stripped(joined.lines), cursor=(column, y), row=current, info=info, screen=rows)
 
 
 def _stripped(lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -71,9 +71,13 @@ class PaneInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """A rendered pane: `lines` with wrapped rows joined; `row` is the unjoined text of the cursor's row."""
+    """A rendered pane: `lines` with wrapped rows joined; `row` is the unjoined text of the cursor's row.
+
+    `screen` is what is visible, unjoined.
+    """
 
     lines: tuple[str, ...]
     cursor: tuple[int, int]
     row: str
     info: PaneInfo
+    screen: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ class LineAssembler:
         self._line = LogicalLine(width)
         self._held = ""  # the start of an escape sequence whose end has not come
         self._lost = False  # inside a string sequence that was too long
+        self._leaving = False  # bracketed paste ended inside a line: said behind it, as zsh does so before its newline
         self._before: deque[str] = deque(maxlen=CONTEXT)
         self._lines: list[str] = []
         self._parts: list[Part] = []
@@ -93,7 +94,7 @@ class LineAssembler:
         self._decoder.reset()
         self._line.clear()
         self._held = ""
-        self._lost = False
+        self._lost = self._leaving = False
         self._before.clear()
 
     @property
@@ -248,6 +249,9 @@ class LineAssembler:
                 continue
             if mode == "alternate":
                 self._break_line()
+            elif not on and self._line.text():
+                self._leaving = True
+                continue
             self._flush()
             self._parts.append(ModeSeen(mode=mode, on=on))
 
@@ -267,6 +271,10 @@ class LineAssembler:
         self._lines.append(self._line.text())
         self._line.clear()
         self._printed = True
+        if self._leaving:
+            self._leaving = False
+            self._flush()
+            self._parts.append(ModeSeen(mode="bracketed_paste", on=False))
 
     def _break_line(self) -> None:
         """The cursor goes elsewhere: what was on the line is complete, if there was anything."""

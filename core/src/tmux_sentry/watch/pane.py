@@ -148,7 +148,10 @@ class WatchedPane:
             self._streamed_at = self._clock.monotonic()
             self._retitle(part.title)
             self._choose()
-        elif isinstance(part, ModeSeen) and part.mode == "alternate":
+        elif isinstance(part, ModeSeen) and part.mode == "bracketed_paste":
+            if not part.on:  # the shell's line editor has taken a line: what follows is output, as 133;C says it
+                self._sink(Osc(pane=self.identity, at=at, number=133, text="C"))
+        elif isinstance(part, ModeSeen):
             self._streamed_at = self._clock.monotonic()
             self._alternate, self._disagreed = part.on, 0
             self._choose(exact=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Protocol
 
 from tmux_sentry.tmux.model import PaneInfo
@@ -28,6 +29,10 @@ _BRANCH = re.compile(r"(?:\([^()\s]+\) )?\S*[~/@]\S*(?: \S+)? \([^()\s]+\)")
 _RIGHT_PROMPT = re.compile(r" {2,}\S.*| *")
 
 
+# zsh looks through its history below the prompt, which looks empty meanwhile: Enter would run what it has found.
+_SEARCH = re.compile(r"(?:\w+ )?(?:bck|fwd)-i-search: ")
+
+
 class Pattern(Protocol):
     """A compiled RE2 pattern."""
 
@@ -50,6 +55,11 @@ def half_typed(row: str, cursor_x: int, prompt: str | None = None, pattern: Patt
     if pattern is not None and (pattern.fullmatch(left) or pattern.fullmatch(left.rstrip(" "))):
         return False
     return not _looks_bare(bare)
+
+
+def searching(screen: Sequence[str], cursor_y: int) -> bool:
+    """Whether somebody searches the history, in the row below the cursor's (`cursor_y`, 0-based)."""
+    return any(_SEARCH.match(row) for row in screen[cursor_y + 1 : cursor_y + 2])
 
 
 def is_idle_shell(info: PaneInfo, foreground: bool | None) -> bool:
