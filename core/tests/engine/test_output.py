@@ -77,7 +77,7 @@ FISH = (
 def test_what_fish_draws_of_several_lines_is_no_success(world):
     keys = {"send_keys": "touch a\ntouch b; sleep 1\ntouch c; echo 'ALL OVER'"}
     w = world({"name": "a", "actions_on_start": [keys], "success_when": [{"log_regex": "ALL OVER$"}]})
-    w.type().prints(*FISH).give(OutputBegins()).due(60)
+    w.type().prints(*FISH).give(OutputBegins())
     assert w.statuses == {"a": "running"}
     assert w.prints("ALL OVER").statuses == {"a": "succeeded"}
 
@@ -85,7 +85,8 @@ def test_what_fish_draws_of_several_lines_is_no_success(world):
 def test_a_line_taken_by_the_editor_ends_no_echo_that_has_not_come(world):
     """The one before, late: its echo is found by its text."""
     w = world({"name": "a", "actions_on_start": [{"send_keys": "x # fine"}], "success_when": [{"log_regex": "fine"}]})
-    assert w.type().give(OutputBegins()).prints("$ x # fine").due(60).statuses == {"a": "running"}
+    w.type().prints("~/app on main").give(OutputBegins()).prints("$ x # fine")
+    assert w.due(60).statuses == {"a": "running"}
 
 
 def test_the_echo_may_come_line_by_line():

@@ -736,8 +736,8 @@ def test_a_text_that_does_not_show_is_not_submitted(bench: Bench, tmp_path: Path
 
 
 def test_a_person_who_searches_the_history_of_zsh_is_left_alone(bench: Bench, out: Path) -> None:
-    bench.server.send(bench.pane, "printf '\\n\\nbck-i-search: _\\033[3A'", "Enter")
-    bench.server.wait(lambda: "bck-i-search: _" in bench.server.screen(bench.pane).splitlines()[-1], "the search")
+    bench.server.send(bench.pane, "clear; printf '\\nbck-i-search: _\\r\\033[A'", "Enter")
+    bench.server.wait(lambda: bench.server.screen(bench.pane).splitlines() == ["$", "bck-i-search: _"], "the search")
     assert bench.send(append(out)) == SendHeld(action_id="r/s/1/1", reason="someone is typing")
     assert typed(out) == []
 
