@@ -26,6 +26,7 @@ from tmux_sentry.testing.clock import FakeClock
 from tmux_sentry.testing.tmux_server import TmuxServer
 from tmux_sentry.tmux.capture import capture
 from tmux_sentry.tmux.client import CommandClient, Reply
+from tmux_sentry.tmux.control_client import ControlClient
 from tmux_sentry.tmux.model import Capture, PaneInfo
 from tmux_sentry.transport.local import LocalTransport
 from tmux_sentry.watch.watcher import Watcher
@@ -71,7 +72,7 @@ class LivePane:
     @property
     def client(self) -> CommandClient:
         if self.held is None or not self.held.alive:
-            self.held = CommandClient(self.transport, self.server.address)
+            self.held = ControlClient(self.transport, self.server.address)
             self.held.start()
         return self.held
 

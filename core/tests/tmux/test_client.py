@@ -13,8 +13,11 @@ import pytest
 
 from tmux_sentry.errors import NoServer, TmuxMissing, TmuxTooOld, Unreachable
 from tmux_sentry.testing.tmux_server import TmuxServer
-from tmux_sentry.tmux.client import CommandClient, supported
+from tmux_sentry.tmux.attach import attach
+from tmux_sentry.tmux.client import CommandClient
+from tmux_sentry.tmux.control_client import ControlClient
 from tmux_sentry.tmux.model import TmuxAddress
+from tmux_sentry.tmux.version import Ability, ability
 from tmux_sentry.transport.local import LocalTransport
 
 Connect = Callable[[], CommandClient]
@@ -89,7 +92,7 @@ def test_notifications_reach_the_owner(tmux_server: TmuxServer) -> None:
         if name == "session-renamed":
             renamed.set()
 
-    client = CommandClient(LocalTransport("here"), tmux_server.address, on_notification=notice)
+    client = ControlClient(LocalTransport("here"), tmux_server.address, on_notification=notice)
     client.start()
     tmux_server.run("rename-session", "-t", "work", "other")
     assert renamed.wait(5)
@@ -122,7 +125,7 @@ def test_the_client_ends_with_its_session_and_says_so(tmux_server: TmuxServer) -
         ended.append(reason)
         gone.set()
 
-    client = CommandClient(LocalTransport("here"), tmux_server.address, on_exit=on_exit)
+    client = ControlClient(LocalTransport("here"), tmux_server.address, on_exit=on_exit)
     client.start()
     tmux_server.new_session("two")
     tmux_server.run("kill-session", "-t", "one")
@@ -130,7 +133,7 @@ def test_the_client_ends_with_its_session_and_says_so(tmux_server: TmuxServer) -
     assert not client.alive
     with pytest.raises(Unreachable):
         client.command("list-panes")
-    again = CommandClient(LocalTransport("here"), tmux_server.address)
+    again = ControlClient(LocalTransport("here"), tmux_server.address)
     again.start()
     assert again.alive
     again.close()
@@ -184,7 +187,7 @@ def test_a_size_that_people_see_does_not_change(tmux_server: TmuxServer, connect
 
 
 def test_no_server_is_not_started_by_looking(tmux_server: TmuxServer) -> None:
-    client = CommandClient(LocalTransport("here"), tmux_server.address)
+    client = ControlClient(LocalTransport("here"), tmux_server.address)
     with pytest.raises(NoServer) as none:
         client.start()
     assert "no tmux server" in none.value.what
@@ -197,7 +200,7 @@ def test_a_server_that_has_ended_is_no_server(tmux_server: TmuxServer) -> None:
     tmux_server.new_session()
     tmux_server.run("kill-server")
     with pytest.raises(NoServer):
-        CommandClient(LocalTransport("here"), tmux_server.address).start()
+        ControlClient(LocalTransport("here"), tmux_server.address).start()
 
 
 @pytest.mark.parametrize(
@@ -205,11 +208,16 @@ def test_a_server_that_has_ended_is_no_server(tmux_server: TmuxServer) -> None:
     [
         (None, TmuxMissing),
         ("exit 127", TmuxMissing),
-        ("echo tmux 3.1c", TmuxTooOld),
+        ("echo tmux 2.3", TmuxTooOld),
         ("echo tmux 1.8", TmuxTooOld),
         ("echo hello", TmuxTooOld),
         ('case "$*" in -V) echo tmux 3.4;; *) echo "tmux: segfault" >&2; exit 1;; esac', NoServer),
         ('case "$*" in -V) echo tmux 3.4;; *) echo "x: Permission denied" >&2; exit 1;; esac', Unreachable),
+        ('case "$*" in -V) echo tmux 3.1c;; *) echo "no server running on x" >&2; exit 1;; esac', NoServer),
+        (
+            'case "$*" in -V) echo tmux 3.1c;; *) echo "error connecting to x (Permission denied)" >&2; exit 1;; esac',
+            Unreachable,
+        ),
     ],
 )
 def test_an_unusable_tmux_is_named(tmp_path: Path, script: str | None, error: type[Unreachable]) -> None:
@@ -217,9 +225,8 @@ def test_an_unusable_tmux_is_named(tmp_path: Path, script: str | None, error: ty
     if script is not None:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
-    client = CommandClient(LocalTransport("nas"), TmuxAddress(command=str(program)))
     with pytest.raises(Unreachable) as raised:
-        client.start(timeout=5)
+        attach(LocalTransport("nas"), TmuxAddress(command=str(program)), timeout=5)
     assert type(raised.value) is error
     assert raised.value.what.startswith("nas: ")
 
@@ -229,7 +236,7 @@ def test_a_silent_tmux_is_unreachable(tmp_path: Path) -> None:
     program.write_text('#!/bin/sh\ncase "$*" in -V) echo tmux 3.4;; *) exec sleep 60;; esac\n')
     program.chmod(0o755)
     with pytest.raises(Unreachable, match="gone"):
-        CommandClient(LocalTransport("nas"), TmuxAddress(command=str(program))).start(timeout=0.5)
+        ControlClient(LocalTransport("nas"), TmuxAddress(command=str(program))).start(timeout=0.5)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +252,7 @@ def test_a_reply_with_a_forged_end_is_not_taken(tmp_path: Path, answer: str, why
     program.write_text(f'#!/bin/sh\ncase "$*" in -V) echo tmux 3.4;; *) {script};; esac\n')
     program.chmod(0o755)
     (tmp_path / "answer").write_text(answer)
-    client = CommandClient(LocalTransport("nas"), TmuxAddress(command=str(program)))
+    client = ControlClient(LocalTransport("nas"), TmuxAddress(command=str(program)))
     client.start()
     with pytest.raises(Unreachable) as lost:
         client.command("list-panes")
@@ -263,12 +270,14 @@ def test_a_reply_that_nobody_waits_for_ends_the_client(tmux_server: TmuxServer, 
 
 
 @pytest.mark.parametrize(
-    ("version", "good"),
+    ("version", "able"),
     [
-        ("tmux 3.2", True), ("tmux 3.3a", True), ("tmux 3.10", True), ("tmux 4.0", True), ("tmux next-3.5", True),
-        ("tmux 3.2-rc3", True), ("tmux openbsd-7.4", True), ("tmux master", True), ("tmux 3.1c", False),
-        ("tmux 2.9a", False), ("tmux next-3.1", False), ("tmux openbsd-6.8", False), ("", False), ("screen 4.9", False),
+        ("tmux 3.2", "STREAM"), ("tmux 3.3a", "STREAM"), ("tmux 3.10", "STREAM"), ("tmux 4.0", "STREAM"),
+        ("tmux next-3.5", "STREAM"), ("tmux 3.2-rc3", "STREAM"), ("tmux openbsd-7.4", "STREAM"),
+        ("tmux master", "STREAM"), ("tmux 3.1c", "TYPE"), ("tmux 3.0", "TYPE"), ("tmux next-3.1", "TYPE"),
+        ("tmux openbsd-6.8", "TYPE"), ("tmux 2.9a", "OBSERVE"), ("tmux 2.4", "OBSERVE"), ("tmux 2.3", "NOTHING"),
+        ("", "NOTHING"), ("screen 4.9", "NOTHING"),
     ],
 )  # fmt: skip
-def test_versions(version: str, good: bool) -> None:
-    assert supported(version) is good
+def test_versions(version: str, able: str) -> None:
+    assert ability(version) is Ability[able]

@@ -9,7 +9,7 @@ import pytest
 
 from tmux_sentry.testing.desk import Desk
 from tmux_sentry.testing.tmux_server import SHELL, running_server
-from tmux_sentry.tmux.client import CommandClient
+from tmux_sentry.tmux.control_client import ControlClient
 from tmux_sentry.tmux.guard import Outcome, Word, adopt, paste, press
 from tmux_sentry.tmux.inventory import list_panes
 from tmux_sentry.transport.local import LocalTransport
@@ -115,7 +115,7 @@ def test_the_same_pane_id_on_another_server_gets_nothing(desk: Desk) -> None:
         pane = second.new_session(command=SHELL)
         second.wait_prompt(pane)
         assert pane == desk.pane
-        client = CommandClient(LocalTransport("here"), second.address)
+        client = ControlClient(LocalTransport("here"), second.address)
         client.start()
         mine = list_panes(client).panes[0].identity
         adopt(client, mine, "me", 1, 0)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tmux_sentry.testing.tmux_server import TmuxServer, running_server
 from tmux_sentry.tmux import quoting
 from tmux_sentry.tmux.client import CommandClient
+from tmux_sentry.tmux.control_client import ControlClient
 from tmux_sentry.transport.local import LocalTransport
 
 REFUSED: dict[str, tuple[Callable[[str], object], list[str]]] = {
@@ -97,7 +98,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
     with running_server() as server:
         pane = server.new_session(command=f"stty raw -echo; echo ready; exec cat > '{file}'")
         server.wait(lambda: server.screen(pane) == "ready" and file.exists(), "the recorder")
-        client = CommandClient(LocalTransport("here"), server.address)
+        client = ControlClient(LocalTransport("here"), server.address)
         client.start()
         yield Recorder(server=server, client=client, pane=pane, file=file)
         client.close()

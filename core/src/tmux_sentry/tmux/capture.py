@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tmux_sentry.errors import SentryError
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux import quoting
@@ -23,23 +25,26 @@ def capture(client: CommandClient, pane_id: str, history: int | None = 0) -> Cap
     """
     pane, nonce = quoting.pane(pane_id), quoting.nonce()
     start = {0: "", None: " -S -"}.get(history) if not history else f" -S -{quoting.number(history)}"
-    # One line: tmux runs its commands without returning to its event loop, so the three belong together.
+    # One line: tmux runs its commands without returning to its event loop, so they belong together. What it prints
+    # is divided by a word that was not known when it was printed.
     line = (
-        f"capture-pane -p -J{start} -t {pane} ; capture-pane -p -t {pane}"
+        f"capture-pane -p -J{start} -t {pane} ; display-message -p {nonce}! ; capture-pane -p -t {pane}"
         f" ; display-message -p -t {pane} '{row_format(nonce)}'"
     )
-    replies = client.converse(line, lambda reply: any(nonce in part for part in reply.lines))
-    if len(replies) != 3 or not replies[-1].ok:
+    replies = client.converse(line, lambda reply: any(f"{nonce}<" in part for part in reply.lines))
+    if not replies[-1].ok:
         raise _gone(pane, replies[-1])
-    joined, screen, row = replies
-    info = parse_pane(client.host, split_rows(row.lines, nonce)[0])
+    told = [text for reply in replies for text in reply.lines]
+    middle = told.index(f"{nonce}!")
+    row = next(number for number, text in enumerate(told) if text.startswith(f"{nonce}<"))
+    info = parse_pane(client.host, split_rows(told[row:], nonce)[0])
+    screen = tuple(text.rstrip() for text in told[middle + 1 : row])
     column, y = info.cursor
-    current = screen.lines[y].rstrip() if y < len(screen.lines) else ""
-    rows = tuple(text.rstrip() for text in screen.lines)
-    return Capture(lines=_stripped(joined.lines), cursor=(column, y), row=current, info=info, screen=rows)
+    current = screen[y] if y < len(screen) else ""
+    return Capture(lines=_stripped(told[:middle]), cursor=(column, y), row=current, info=info, screen=screen)
 
 
-def _stripped(lines: tuple[str, ...]) -> tuple[str, ...]:
+def _stripped(lines: Sequence[str]) -> tuple[str, ...]:
     stripped = [text.rstrip() for text in lines]
     while stripped and not stripped[-1]:
         stripped.pop()

@@ -1,217 +1,56 @@
-"""The command client: one persistent `tmux -C attach -f no-output,ignore-size` for commands and their replies.
-
-It is also what keeps an agent from blocking: when every attached client is a control client that does not read,
-tmux stops reading the pane; a client with `no-output` keeps it flowing (measured, tmux 3.3a).
-"""
+"""What a command client is: the way to one tmux server's commands and their answers."""
 
 from __future__ import annotations
 
-import queue
-import re
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from tmux_sentry.errors import NoServer, TmuxMissing, TmuxTooOld, Unreachable
-from tmux_sentry.security.sanitize import clean
-from tmux_sentry.tmux import control, quoting
-from tmux_sentry.tmux.connection import Connection
-from tmux_sentry.tmux.model import TmuxAddress
-from tmux_sentry.transport.base import Transport
-
-OLDEST = (3, 2)  # the first with client flags and pause-after
-_OLDEST_OPENBSD = (7, 0)  # the first release of OpenBSD with tmux 3.2 or later in its base system
+from tmux_sentry.tmux.version import Ability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The block that answered a command; `lines` are raw reply text, decoded as UTF-8 with replacement."""
+    """What a command answered; `lines` are raw reply text, decoded as UTF-8 with replacement."""
 
     ok: bool
     lines: tuple[str, ...]
 
 
-class CommandClient:
-    """Sends commands to one tmux server, one at a time, from any thread.
+class CommandClient(Protocol):
+    """Sends commands to one tmux server, from any thread, one line at a time.
 
-    It attaches to any session, and ends with it or at the first lost reply; its owner then makes a new one.
+    A line may hold several commands with ` ; ` between them; tmux carries them out without doing anything else.
     """
-
-    def __init__(
-        self,
-        transport: Transport,
-        address: TmuxAddress,
-        *,
-        on_notification: Callable[[str, str], None] | None = None,
-        on_exit: Callable[[str], None] | None = None,
-    ) -> None:
-        """`on_notification(name, rest)` is called for each `%name rest`, `on_exit(reason)` once at the end.
-
-        Both are called on the reader's thread and must not send commands.
-        """
-        self._transport, self._address = transport, address
-        self._on_notification, self._on_exit = on_notification, on_exit
-        self._connection: Connection | None = None
-        self._lock = threading.Lock()
-        # What the reader hands to whoever waits; None is the end.
-        self._replies: queue.SimpleQueue[control.Reply | None] = queue.SimpleQueue()
-        self._waiting = False
-        self._attached = False
-        self._gone = ""
-
-    def start(self, timeout: float = 10.0) -> None:
-        """Attach and wait for the attach's own block. Raises TmuxMissing, TmuxTooOld, NoServer, Unreachable."""
-        if self._connection is not None:
-            raise RuntimeError("a command client starts once")
-        require_tmux(self._transport, self._address, timeout)
-        # -N: `attach` would otherwise start a server, and with it the user's tmux.conf, only to find no session.
-        argv = [*self._address.argv(), "-N", "-C", "attach", "-f", "no-output,ignore-size"]
-        self._connection = Connection(self._transport, argv, self._event, self._end)
-        self._connection.start()
-        try:
-            first = self._replies.get(timeout=timeout)
-        except queue.Empty:
-            self._die("tmux did not answer the attach")
-            raise self._unreachable() from None
-        if first is None or not first.ok or not self._attached:
-            self.close()
-            raise self._why_not_attached(timeout)
 
     @property
     def host(self) -> str:
         """The host's name in hosts.yaml."""
-        return self._transport.host
+
+    @property
+    def ability(self) -> Ability:
+        """What the host's tmux can do."""
 
     @property
     def pid(self) -> int | None:
-        """The tmux client's process id on its host, to be remembered until it has left."""
-        return self._connection.pid if self._connection else None
+        """The process id of a client that stays attached, to be remembered until it has left."""
 
     @property
     def alive(self) -> bool:
-        """Whether the client is attached."""
-        return self._attached and not self._gone
+        """Whether commands can be sent."""
+
+    def start(self, timeout: float = 10.0) -> None:
+        """Get ready, once. Raises NoServer, Unreachable."""
 
     def command(self, line: str, timeout: float = 5.0) -> Reply:
-        """Send one line with one command and return its block. Raises Unreachable when the client is gone or silent."""
-        return self.converse(line, lambda reply: True, timeout)[-1]
+        """Send one line with one command and return its answer. Raises Unreachable."""
 
     def converse(self, line: str, until: Callable[[Reply], bool], timeout: float = 5.0) -> list[Reply]:
-        """Send one line and collect reply blocks until `until` is true of one, or one is an error.
+        """Send one line and return its answers up to the one for which `until` is true, or the first error.
 
-        Each command has a block of its own, also one that `if-shell` inserts, so blocks cannot be counted; an
-        error drops the rest of its line, so it is the last. Raises Unreachable when the client is gone or silent;
-        a client that missed a reply is never used again, so that a late one cannot answer the next command.
+        How many answers there are, and where one ends, is the client's own affair: a word that nobody can know
+        before has to divide what belongs apart. Raises Unreachable.
         """
-        if self._connection is None:
-            raise RuntimeError("the command client was not started")
-        if self._connection.on_reader_thread:
-            raise RuntimeError("a command from the reader's own thread could never be answered")
-        quoting.line(line)
-        with self._lock:
-            if not self.alive:
-                raise self._unreachable()
-            self._waiting = True
-            try:
-                self._connection.send(line)
-                return self._collect(until, timeout)
-            except OSError as error:
-                self._die(str(error))
-                raise self._unreachable() from error
-            finally:
-                self._waiting = False
-
-    def _collect(self, until: Callable[[Reply], bool], timeout: float) -> list[Reply]:
-        deadline = time.monotonic() + timeout
-        replies: list[Reply] = []
-        while True:
-            try:
-                raw = self._replies.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                self._die(f"no reply within {timeout:g} s")
-                raise self._unreachable() from None
-            if raw is None:
-                raise self._unreachable()
-            replies.append(Reply(ok=raw.ok, lines=tuple(part.decode("utf-8", "replace") for part in raw.lines)))
-            if not raw.ok or until(replies[-1]):
-                return replies
 
     def close(self) -> None:
-        """Leave with an empty line, wait for %exit, then close the channel. Idempotent."""
-        self._gone = self._gone or "closed"
-        if self._connection is not None:
-            self._connection.leave()
-
-    def _event(self, event: control.Event) -> None:
-        if isinstance(event, control.Reply):
-            if self._gone:
-                return  # too late: whoever waited has been told that it was lost
-            if not self._attached:
-                self._attached = event.ok
-                self._replies.put(event)
-            elif event.ours and self._waiting:
-                self._replies.put(event)
-            elif event.ours:
-                self._die("tmux answered a command that nobody sent")
-        elif isinstance(event, control.Exit):
-            self._gone = self._gone or event.reason or "detached"
-        elif isinstance(event, control.Notification) and self._on_notification is not None:
-            self._on_notification(event.name, event.rest)
-
-    def _end(self, reason: str) -> None:
-        self._gone = self._gone or reason
-        self._replies.put(None)
-        if self._on_exit is not None:
-            self._on_exit(self._gone)
-
-    def _die(self, reason: str) -> None:
-        self._gone = self._gone or reason
-        if self._connection is not None:
-            self._connection.abort(reason)
-
-    def _unreachable(self) -> Unreachable:
-        return Unreachable(f"{self.host}: the tmux client is gone", clean(self._gone))
-
-    def _why_not_attached(self, timeout: float) -> Unreachable:
-        """Ask once more, over a way that brings tmux's own words."""
-        try:
-            done = self._transport.run([*self._address.argv(), "-N", "list-sessions"], timeout)
-        except TimeoutError:
-            return Unreachable(f"{self.host}: tmux does not answer")
-        words = clean(done.stderr.decode("utf-8", "replace"))
-        if done.status == 0:
-            return Unreachable(f"{self.host}: attaching to tmux failed", clean(self._gone))
-        if "Permission denied" in words:
-            return Unreachable(f"{self.host}: the tmux server belongs to someone else", words)
-        fix = "start one with `tmux new`, or correct tmux.socket_name in the hosts file"
-        return NoServer(f"{self.host}: no tmux server runs there", words, fix)
-
-
-def require_tmux(transport: Transport, address: TmuxAddress, timeout: float = 10.0) -> str:
-    """The host's tmux version as tmux says it. Raises TmuxMissing, TmuxTooOld or Unreachable."""
-    fix = "install tmux 3.2 or later, or set tmux.command in the hosts file"
-    missing = TmuxMissing(f"{transport.host}: there is no {address.command} program", "", fix)
-    try:
-        done = transport.run([address.command, "-V"], timeout)
-    except FileNotFoundError:
-        raise missing from None
-    except TimeoutError as error:
-        raise Unreachable(f"{transport.host}: tmux does not answer", str(error)) from error
-    if done.status == 127:  # what a shell on the way says
-        raise missing
-    version = clean(done.stdout.decode("utf-8", "replace")).strip()
-    if not supported(version):
-        what = f"{transport.host}: {version or 'a program that does not say its version'} is too old"
-        raise TmuxTooOld(what, "client flags came with tmux 3.2", fix)
-    return version
-
-
-def supported(version: str) -> bool:
-    """Whether what `tmux -V` printed ("tmux 3.3a", "tmux next-3.5", "tmux openbsd-7.4") is new enough."""
-    if version.strip() == "tmux master":
-        return True
-    match = re.fullmatch(r"tmux (next-|openbsd-)?(\d+)\.(\d+)\S*", version.strip())
-    if match is None:
-        return False
-    return (int(match[2]), int(match[3])) >= (_OLDEST_OPENBSD if match[1] == "openbsd-" else OLDEST)
+        """Leave nothing behind. Idempotent."""

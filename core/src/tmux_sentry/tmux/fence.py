@@ -13,6 +13,7 @@ from tmux_sentry.errors import Refused, Unreachable
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux import quoting
 from tmux_sentry.tmux.client import CommandClient
+from tmux_sentry.tmux.version import Ability
 
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -37,6 +38,9 @@ def adopt(
     """
     if identity.host != client.host:
         raise Refused(f"pane {identity.pane_id} is on {identity.host}, not on {client.host}")
+    if client.ability < Ability.TYPE:
+        fix = "upgrade tmux on that host to 3.0 or later"
+        raise Refused(f"the tmux of {client.host} is too old to be typed into", "it has no pane options", fix)
     fence = _claim(client, identity, _Fence(), epoch, marker, owner)
     if fence.claimed:
         return Adopted(epoch=epoch, marker=marker)
@@ -101,6 +105,8 @@ def _claim(
         f" ; display-message -p -t {pane} 'CLAIMED{told}'\" \"display-message -p -t {pane} 'STANDS{told}'\"",
         lambda reply: any(nonce in line for line in reply.lines),
     )
+    if replies[-1].lines[:1] == (f"can't find pane: {pane}",):  # tmux 3.1 says it so
+        raise Refused(f"pane {pane} is not the one that was meant", "it was closed")
     parts = "\n".join(replies[-1].lines).split(nonce)
     if len(parts) != 6:
         raise Unreachable(f"{client.host}: tmux did not say whose pane {pane} is", clean(parts[0]))

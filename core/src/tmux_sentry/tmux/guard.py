@@ -78,8 +78,8 @@ def paste(
         keys += f" ; send-keys -t {pane} Enter"
     fill, drop = f"set-buffer -b {name} -- {quoting.text(text)} ; ", f"delete-buffer -b {name} ; "
     outcome = _send(client, expect, keys, marker, timeout, before=fill, refused=drop)
-    if outcome.word is Word.UNKNOWN:
-        _forget(client, name)
+    if outcome.word is not Word.SENT:
+        _forget(client, name)  # an error may have kept tmux from doing that
     return outcome
 
 
@@ -136,6 +136,9 @@ def _converse(client: CommandClient, line: str, number: str, nonce: str, expect:
     for part in last.lines:
         if part.startswith(refused):
             return _refusal(expect, part[len(refused) :].split("/"))
+    if not last.ok and last.lines[:1] == (f"can't find pane: {expect.identity.pane_id}",):
+        # tmux 3.1 stops at a target that is gone, where 3.3 goes on with the active pane: no key has been typed.
+        return Outcome(word=Word.REFUSED, reasons=(f"pane {expect.identity.pane_id} is gone",))
     return Outcome(word=Word.UNKNOWN, reasons=tuple(clean(part) for part in last.lines[:1]))
 
 

@@ -21,6 +21,7 @@ _FIELDS = (
     "#{pane_dead}", "#{pane_dead_status}", "#{?pane_in_mode,1,0}", "#{alternate_on}",
     "#{pane_input_off}", "#{pane_synchronized}",
     "#{@sentry_epoch}", "#{@sentry_last}", "#{@sentry_owner}", "#{?@sentry_hold,1,0}",
+    "#{history_size}", "#{window_activity}",
 )  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def parse_pane(host: str, row: Sequence[str]) -> PaneInfo:
 def _parse(host: str, row: Sequence[str]) -> PaneInfo:
     (pid, start, _, pane_id, pane_pid, session_id, session_name, window_id, window_name, window_index, pane_index,
      command, path, title, width, height, x, y, dead, status, in_mode, alternate, input_off, synchronized,
-     epoch, marker, owner, hold) = row  # fmt: skip
+     epoch, marker, owner, hold, history, activity) = row  # fmt: skip
     return PaneInfo(
         identity=PaneIdentity(
             host=host,
@@ -117,6 +118,8 @@ def _parse(host: str, row: Sequence[str]) -> PaneInfo:
         marker=marker,
         owner=owner,
         hold=hold == "1",
+        history=int(history),
+        activity=int(activity),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tmux_sentry.contracts import PaneIdentity
 
@@ -57,6 +57,9 @@ class PaneInfo:
     marker: str  # @sentry_last, "" when unset
     owner: str  # @sentry_owner, "" when unset
     hold: bool  # @sentry_hold is set, here or anywhere above
+    # What changes with every output, so that it makes no other pane of it.
+    history: int = field(default=0, compare=False)  # rows above the screen
+    activity: int = field(default=0, compare=False)  # of the window: epoch seconds of the server's clock
 
     @property
     def name(self) -> str:
