@@ -71,7 +71,7 @@ def ask(sandbox: Any) -> Path:
     ("case", "what"),
     [
         ("no tmux", "here: there is no tmux program"),
-        ("old tmux", "here: tmux 3.1c is too old"),
+        ("old tmux", "here: tmux 2.3 is too old"),
         ("no server", "here: no tmux server runs there"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_tmux_that_cannot_be_used_is_named(
     if case == "no tmux":
         env["PATH"] = str(sandbox.path / "user")
     elif case == "old tmux":
-        old = sandbox.program("old-tmux", "#!/bin/sh\necho tmux 3.1c\n")
+        old = sandbox.program("old-tmux", "#!/bin/sh\necho tmux 2.3\n")
         sandbox.write("hosts.yaml", sandbox.hosts_text(command=str(old)))
     done = sandbox.run(*command, "--hosts", sandbox.hosts, **env)
     assert done.returncode == code, done.stderr

@@ -50,6 +50,8 @@ class Machine:
         self.stub("python3", "echo 3.11", log=False)
         self.stub("apt-get", APT_GET.format(system=self.system, bin=self.bin, log=self.log))
         self.stub("systemctl")
+        for shell in ("fish", "tcsh"):
+            self.stub(shell, log=False)
 
     def stub(self, name: str, body: str = "", *, log: bool = True) -> None:
         first = f'echo "{name} $*" >>{self.log}\n' if log else ""
@@ -170,6 +172,14 @@ def test_a_policy_of_the_machine_is_left_as_it_is(machine: Machine) -> None:
     policy.write_text("#!/bin/sh\nexit 0\n")
     assert machine.setup().returncode == 0
     assert policy.read_text() == "#!/bin/sh\nexit 0\n"
+
+
+def test_the_shells_of_the_tests_are_installed(machine: Machine) -> None:
+    machine.has(tmux="3.3a", sshd=True)
+    for shell in ("fish", "tcsh"):
+        (machine.bin / shell).unlink()
+    assert "still missing after the installation: fish tcsh" in machine.setup().stderr
+    assert "apt-get install -q -y --no-install-recommends fish tcsh" in machine.calls
 
 
 def test_the_demo_needs_no_sshd(machine: Machine) -> None:

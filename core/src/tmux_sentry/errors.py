@@ -8,8 +8,9 @@
     |   +-- DatabaseDamaged      3   the state database cannot be trusted
     +-- Unreachable              4   a host or its tmux server
         +-- TmuxMissing          4   no tmux program on the host
-        +-- TmuxTooOld           4   tmux before 3.2
+        +-- TmuxTooOld           4   tmux before 2.4
         +-- NoServer             4   tmux is there, no server runs
+        +-- HostKeyRefused       4   an SSH server's key is not known, has changed or is revoked
 
 Each carries three lines: what happened, why, and what to do about it.
 """
@@ -125,8 +126,12 @@ class TmuxMissing(Unreachable):
 
 
 class TmuxTooOld(Unreachable):
-    """The host's tmux is older than 3.2."""
+    """The host's tmux is older than 2.4."""
 
 
 class NoServer(Unreachable):
     """tmux is installed, but no server runs on that socket."""
+
+
+class HostKeyRefused(Unreachable):
+    """An SSH server offers a key that is not known, is not the known one, or is revoked."""

@@ -82,6 +82,25 @@ BAD = {
         "hosts: [{name: a, transport: ssh, ssh: {hostname: b, password: 123456}}]\n",
         ["1:64: hosts[0].ssh.password: must be text, not this value"],
     ),
+    "a way of watching that there is none": (
+        "hosts: [{name: a, watch: {method: control}}]\n",
+        ["1:35: hosts[0].watch.method: 'control' is not one of auto, stream, poll"],
+    ),
+    "ssh without a machine": (
+        "hosts: [{name: a, transport: ssh, ssh: {user: b}}]\n",
+        ["1:35: hosts[0].ssh: 'hostname' is missing"],
+    ),
+    "true for a file": (
+        "hosts: [{name: a, transport: ssh, ssh: {hostname: b, config: true}}]\n",
+        ["1:62: hosts[0].ssh.config: must be a path, or false for none"],
+    ),
+    "a word for a switch": (
+        "hosts: [{name: a, transport: ssh, ssh: {hostname: b, agent: 'no', allow_exec: 1}}]\n",
+        [
+            "1:61: hosts[0].ssh.agent: must be true or false, not 'no'",
+            "1:79: hosts[0].ssh.allow_exec: must be true or false, not 1",
+        ],
+    ),
     "a list of nothing": ("hosts:\n  -\n", ["2:4: hosts[0]: must be a mapping, not nothing"]),
 }
 
@@ -117,14 +136,33 @@ def test_a_file_that_everybody_may_write_is_refused(file: Path) -> None:
         read_hosts(file)
 
 
-def test_a_file_that_others_can_read_warns_only_about_a_password(file: Path) -> None:
+def test_a_secret_in_clear_warns_with_the_place_and_what_to_do(file: Path) -> None:
     file.write_text(DOCUMENTED)
     file.chmod(0o644)
     assert read_hosts(file).warnings == ()
-    file.write_text(DOCUMENTED.replace("port: 22", "password: hunter22"))
-    (warning,) = read_hosts(file).warnings
-    assert warning.help == f"chmod 600 {file}"
-    assert "hunter22" not in "\n".join(warning.lines())
+    file.write_text(DOCUMENTED.replace("port: 22", "password: hunter22, key_passphrase: hunter23"))
+    (nas,) = read_hosts(file).hosts[1:]
+    assert nas.secrets == ("hunter22", "hunter23")
+    password, passphrase = read_hosts(file).warnings
+    where = f"{file}:7:33: hosts[1].ssh.password"
+    assert str(password) == f"{where}: is in clear, where others can read it"
+    assert password.help == f"chmod 600 {file}; then put it in the env file as SSH_PASSWORD_NAS, or use the ssh agent"
+    file.chmod(0o600)
+    password, passphrase = read_hosts(file).warnings
+    assert str(password) == f"{where}: is in clear"
+    assert password.help == "put it in the env file as SSH_PASSWORD_NAS, or use the ssh agent"
+    assert passphrase.help == "put it in the env file as SSH_KEY_PASSPHRASE_NAS, or use the ssh agent"
+    assert "hunter" not in "\n".join(line for one in (password, passphrase) for line in one.lines())
+    assert "hunter" not in repr(nas)
+
+
+def test_what_ssh_settings_may_say(file: Path) -> None:
+    more = "agent: false, config: false, allow_exec: true"
+    file.write_text(DOCUMENTED.replace("proxy_jump: [bastion]", f"proxy_jump: [], {more}"))
+    ssh = read_hosts(file).hosts[1].ssh
+    assert [ssh[key] for key in ("proxy_jump", "agent", "config", "allow_exec")] == [[], False, False, True]
+    file.write_text(DOCUMENTED.replace("port: 22", "config: ~/.ssh/other"))
+    assert read_hosts(file).hosts[1].ssh["config"] == "~/.ssh/other"
 
 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:

@@ -76,6 +76,25 @@ def test_a_near_miss_of_a_name_is_told_also_for_plugins(env_file: Path) -> None:
     ]
 
 
+def test_secrets_of_one_host_are_known_wherever_they_stand(env_file: Path) -> None:
+    env = {"SSH_KEY_PASSPHRASE_NAS": "phrase-of-nas", "SSH_PASSWORD_NAS": "from-the-environment", "SSH_AUTH_SOCK": "/s"}
+    settings = load(env_file, "SSH_PASSWORD=of-all\nSSH_PASSWORD_NAS=of-nas\nSSH_PASSWORD_MY_BOX_2=of-box\n", env)
+    ssh = {name: value for name, value in settings.values.items() if name.startswith("SSH_")}
+    assert ssh == {
+        "SSH_PASSWORD": "of-all",
+        "SSH_PASSWORD_NAS": "from-the-environment",
+        "SSH_PASSWORD_MY_BOX_2": "of-box",
+        "SSH_KEY_PASSPHRASE_NAS": "phrase-of-nas",
+    }
+    assert set(ssh.values()) <= set(settings.secrets)
+    assert settings.warnings == ()
+
+
+def test_a_near_miss_of_a_host_secret_is_told(env_file: Path) -> None:
+    (warning,) = load(env_file, "SSH_PASWORD=x\n").warnings
+    assert warning.endswith("unknown variable SSH_PASWORD; did you mean SSH_PASSWORD?")
+
+
 def test_a_file_that_others_can_read_warns_with_the_command(env_file: Path) -> None:
     env_file.chmod(0o644)
     assert load(env_file, "").warnings == (f"others can read the secrets in {env_file}: chmod 600 {env_file}",)

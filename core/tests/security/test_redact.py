@@ -90,3 +90,10 @@ def test_two_hundred_planted_secrets_leak_nowhere():
         for form in FORMS.values():
             assert secret not in redact(form(secret))
             assert form(secret) not in redact(form(secret))
+
+
+def test_secrets_can_be_learnt_later_and_the_first_ones_stay():
+    redact = Redactor(["first-secret"])
+    assert redact("first-secret second-secret") == "[redacted] second-secret"
+    redact.learn(["second-secret"])
+    assert redact("first-secret second-secret") == "[redacted] [redacted]"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tmux_sentry.engine.runner import Runner
     from tmux_sentry.policy.model import Action, Policy
     from tmux_sentry.state.store import Store
+    from tmux_sentry.transport.base import Transport
     from tmux_sentry.watch.events import Sink
     from tmux_sentry.watch.watcher import Watcher
 
@@ -44,12 +45,16 @@ def build_runner(
     used = () if dry_run else (*own, *_channels(policy))
     notifiers = needed(session, registry.notifiers, used, "notification channel", "notifier")
     checkers = needed(session, registry.checkers, _checks(policy), "external check", "checker")
+
+    def way(host: Host) -> Transport:
+        return stack.enter_context(closing(transport_of(session, hosts, host)))
+
     with ExitStack() as stack:
         store: Store = stack.enter_context(_memory(session) if dry_run else locked_store(session, clock))
         runner = Runner(
             Parts(
                 policy=policy,
-                watchers={host.name: _watcher(host, store.clients(host.name)) for host in hosts},
+                watchers={host.name: _watcher(host, way(host), store, dry_run=dry_run) for host in hosts},
                 tell_states={host.name: host.watch.notify for host in hosts},
                 prompts={host.name: host.watch.prompt for host in hosts},
                 store=store,
@@ -93,12 +98,23 @@ def _actions(policy: Policy) -> Iterator[Action]:
                 yield from actions
 
 
-def _watcher(host: Host, left: Sequence[int]) -> Callable[[Sink], Watcher]:
+def _watcher(host: Host, transport: Transport, store: Store, *, dry_run: bool) -> Callable[[Sink], Watcher]:
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.watch.watcher import Watcher
 
+    how, left = host.watch, store.clients(host.name)
+    channel = None if dry_run else f"sentry-{store.instance}"
     return lambda sink: Watcher(
-        host.name, transport_of(host), host.tmux, sink, SystemClock(), sessions=host.watch.sessions, left=left
+        host.name,
+        transport,
+        host.tmux,
+        sink,
+        SystemClock(),
+        method=how.method,
+        sessions=how.sessions,
+        max_panes=how.max_panes,
+        left=left,
+        channel=channel,
     )
 
 

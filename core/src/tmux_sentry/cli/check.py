@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tmux_sentry.cli import app, output
+from tmux_sentry.cli.everywhere import everywhere
 from tmux_sentry.cli.options import json_option
-from tmux_sentry.cli.session import installed, inventory
+from tmux_sentry.cli.session import Session, installed, inventory
 from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, SentryError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     result = load_policies(policies, registry, {**settings.values, **os.environ}, installed(registry))
     hosts_file, diagnostics = _hosts(hosts, result.diagnostics)
     failed = any(not diagnostic.warning for diagnostic in diagnostics)
-    panes = [] if failed or hosts_file is None else live_panes(result.require(), hosts_file.hosts)
+    session = Session(app=current, registry=registry, settings=settings)
+    panes = [] if failed or hosts_file is None else live_panes(session, result.require(), hosts_file.hosts)
     if as_json:
         output.emit_json(_as_json(result, diagnostics, settings.warnings, panes, failed))
     else:
@@ -62,7 +64,7 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     return EXIT_USAGE if failed else EXIT_OK
 
 
-def live_panes(policy: Policy, hosts: Iterable[Host]) -> list[Mapping[str, str]]:
+def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[Mapping[str, str]]:
     """The live panes that each pipeline would take: rows of `pipeline`, `host`, `pane_id`, `pane` and `note`.
 
     A host that cannot be reached is said on stderr and leaves the rest alone.
@@ -70,12 +72,13 @@ def live_panes(policy: Policy, hosts: Iterable[Host]) -> list[Mapping[str, str]]
     from tmux_sentry.engine.matching import MEANING, preview
     from tmux_sentry.watch.source import agent_of
 
-    panes: list[PaneInfo] = []
-    for host in hosts:
-        try:
-            panes += inventory(host).panes
-        except SentryError as error:
-            output.warn(error.what)
+    found: dict[str, Sequence[PaneInfo]] = {}
+    for host, answer in everywhere(hosts, lambda host: inventory(session, hosts, host).panes):
+        if isinstance(answer, SentryError):
+            output.warn(answer.what)
+        else:
+            found[host.name] = answer
+    panes = [pane for host in hosts for pane in found.get(host.name, ())]
     agents = {pane.identity.key: agent_of(pane.command, pane.title) for pane in panes}
     return [
         {
@@ -98,6 +101,7 @@ def _hosts(path: Path | None, found: Iterable[Diagnostic]) -> tuple[HostsFile | 
         hosts = read_hosts(path)
     except InvalidConfig as invalid:
         return None, [*found, *invalid.diagnostics]
+    app.current().redact.learn(secret for host in hosts.hosts for secret in host.secrets)
     return hosts, [*found, *hosts.warnings]
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "init": ("tmux_sentry.cli.init:command", "Write example files and make the home directory."),
     "demo": ("tmux_sentry.cli.demo:command", "See it work, with nothing configured."),
     "status": ("tmux_sentry.cli.status:command", "Show which hosts and panes can be reached."),
+    "hosts": ("tmux_sentry.cli.hosts:hosts", "Trust the key of a machine."),
     "check": ("tmux_sentry.cli.check:command", "Validate policies and hosts files."),
     "run": ("tmux_sentry.cli.run:command", "Watch the panes and walk them through the policy."),
     "approvals": ("tmux_sentry.cli.approvals:command", "List what waits for a person's decision."),

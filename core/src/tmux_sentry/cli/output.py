@@ -83,6 +83,12 @@ def warn(text: str, *, redact: Redactor | None = None) -> None:
     click.echo(f"tmux-sentry: warning: {clean((redact or current().redact)(text))}", err=True)
 
 
+def progress(text: str, *, redact: Redactor | None = None) -> None:
+    """Show one line on stderr until the next call, on a terminal only; "" takes it away again."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{clean((redact or current().redact)(text))}", err=True, nl=False)
+
+
 def fail(lines: Sequence[str], what: str, *, redact: Redactor) -> None:
     """Print the lines of an error on stderr, the one that is `what` marked as ours.
 

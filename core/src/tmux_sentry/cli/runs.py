@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tmux_sentry.cli import output
+from tmux_sentry.cli.everywhere import everywhere
 from tmux_sentry.cli.options import json_option
 from tmux_sentry.cli.session import (
     Session,
@@ -24,7 +25,7 @@ from tmux_sentry.cli.session import (
     read_policy,
     reading_store,
 )
-from tmux_sentry.errors import UsageError
+from tmux_sentry.errors import SentryError, UsageError
 
 _COLUMNS = ("id", "pipeline", "host", "pane_id", "pane_name", "status", "stage", "held", "started_at")
 
@@ -78,8 +79,12 @@ def start(
         if not policies:
             raise UsageError("no instance is running", "without one the policy is not known", "add --policy FILE")
         with offline_desk(session, read_policy(session, policies)) as desk:
-            for one in read_hosts(session, hosts_file):
-                for info in inventory(one).panes:
+            hosts = read_hosts(session, hosts_file)
+            for _, answer in everywhere(hosts, lambda one: inventory(session, hosts, one).panes):
+                if isinstance(answer, SentryError):
+                    output.warn(answer.what)
+                    continue
+                for info in answer:
                     desk.panes.see(info)
             return desk.start(pipeline, pane, host)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import click
 from tmux_sentry.cli import output
 from tmux_sentry.cli.app import App, current
 from tmux_sentry.cli.parts import wanted
-from tmux_sentry.errors import SentryError, UsageError
+from tmux_sentry.errors import SentryError, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from tmux_sentry.clock import Clock
@@ -77,12 +77,13 @@ def begin(env_file: Path | None, plugins: Collection[str] | None = None) -> Sess
 
 
 def read_hosts(session: Session, path: Path | None) -> tuple[Host, ...]:
-    """The hosts, warnings printed."""
+    """The hosts, warnings printed; from here on no output shows a secret of theirs either."""
     from tmux_sentry.config.hosts import find_hosts
 
     found = find_hosts(path, session.settings.home)
+    session.app.redact.learn(secret for host in found.hosts for secret in host.secrets)
     for warning in found.warnings:
-        output.warn(str(warning))
+        output.warn(f"{warning}: {warning.help}")
     return found.hosts
 
 
@@ -102,38 +103,35 @@ def installed(registry: Registry) -> set[str]:
     return {plugin.name for plugin in usable} | {plugin.distribution for plugin in usable}
 
 
-def transport_of(host: Host) -> Transport:
-    """The way to a host."""
-    from tmux_sentry.transport.absent import AbsentTransport
+def transport_of(session: Session, hosts: Sequence[Host], host: Host) -> Transport:
+    """The way to a host, which may lead through others of the `hosts`."""
     from tmux_sentry.transport.local import LocalTransport
 
     if host.transport == "local":
         return LocalTransport(host.name)
-    return AbsentTransport(host.name, "this version watches panes of this machine only (transport: local)")
+
+    from tmux_sentry.config.ssh import target_of
+    from tmux_sentry.transport.ssh import SshTransport
+
+    return SshTransport(host.name, lambda: target_of(host, hosts, session.settings.values, Path.home()))
 
 
 @contextmanager
-def tmux_client(host: Host) -> Iterator[CommandClient]:
+def tmux_client(session: Session, hosts: Sequence[Host], host: Host) -> Iterator[CommandClient]:
     """A command client of the host's tmux server. Raises Unreachable."""
-    from tmux_sentry.tmux.client import CommandClient
+    from tmux_sentry.tmux.attach import attach
 
-    transport = transport_of(host)
-    client = CommandClient(transport, host.tmux)
-    try:
-        client.start()
+    with closing(transport_of(session, hosts, host)) as transport, closing(attach(transport, host.tmux)) as client:
         yield client
-    finally:
-        client.close()
-        transport.close()
 
 
-def inventory(host: Host) -> Inventory:
+def inventory(session: Session, hosts: Sequence[Host], host: Host) -> Inventory:
     """The panes of one host that its `watch.sessions` lets through. Raises Unreachable."""
     from tmux_sentry.config.regex import compile_regex
     from tmux_sentry.tmux.inventory import list_panes
 
     wanted = [compile_regex(pattern) for pattern in host.watch.sessions]
-    with tmux_client(host) as client:
+    with tmux_client(session, hosts, host) as client:
         found = list_panes(client)
     panes = [pane for pane in found.panes if not wanted or any(one.search(pane.session_name) for one in wanted)]
     return replace(found, panes=tuple(panes))
@@ -235,16 +233,27 @@ def watched_pane(
     from tmux_sentry.security.sanitize import clean
     from tmux_sentry.watch.watcher import Watcher
 
+    hosts = read_hosts(session, hosts_file)
     found: list[tuple[Watcher, PaneInfo, Host]] = []
+    down: list[Unreachable] = []
     with ExitStack() as stack:
-        for one in read_hosts(session, hosts_file):
-            if host not in (None, one.name):
+        watchers = []
+        for one in hosts:
+            if host in (None, one.name):
+                transport = stack.enter_context(closing(transport_of(session, hosts, one)))
+                watcher = Watcher(one.name, transport, one.tmux, lambda record: None, SystemClock())
+                watcher.start()
+                stack.callback(watcher.stop)
+                watchers.append((watcher, one))
+        for watcher, one in watchers:
+            try:
+                infos = watcher.wait_inventory(15.0)
+            except Unreachable as error:
+                down.append(error)
                 continue
-            watcher = Watcher(one.name, transport_of(one), one.tmux, lambda record: None, SystemClock())
-            watcher.start()
-            stack.callback(watcher.stop)
-            infos = watcher.wait_inventory(10.0)
             found += [(watcher, info, one) for info in infos if pane in (info.identity.pane_id, info.name)]
+        if not found and down:
+            raise down[0]
         if len(found) != 1:
             name = clean(pane, 80)
             what = f"{name} could be any of {len(found)} panes" if found else f"no pane {name}"

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tmux_sentry.cli import output
+from tmux_sentry.cli.everywhere import everywhere
 from tmux_sentry.cli.options import json_option
 from tmux_sentry.cli.session import Session, begin, env_file_option, hosts_option, inventory, read_hosts, reading_store
-from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, Unreachable
+from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, SentryError
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
+    from tmux_sentry.tmux.inventory import Inventory
     from tmux_sentry.tmux.model import PaneInfo
 
+#: Seconds after which the hosts that have not answered yet are named.
+_PATIENCE = 1.0
 _HOST_COLUMNS = ("name", "reachable", "tmux_version", "sessions", "panes", "error")
 _PANE_COLUMNS = ("host", "pane_id", "session_name", "window_name", "agent", "state", "pipeline", "stage")
 
@@ -28,8 +32,9 @@ _PANE_COLUMNS = ("host", "pane_id", "session_name", "window_name", "agent", "sta
 def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> int:
     """Show which hosts and panes can be reached. Exit status 4 when some host cannot."""
     session = begin(env_file)
-    seen = [_look(host) for host in read_hosts(session, hosts_file)]
-    hosts = [host for host, _ in seen]
+    configured = read_hosts(session, hosts_file)
+    seen = _look(session, configured)
+    hosts = [row for row, _ in seen]
     panes = _pane_rows(session, [pane for _, found in seen for pane in found])
     if as_json:
         output.emit_json({"hosts": hosts, "panes": panes})
@@ -40,12 +45,23 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
     return EXIT_OK if all(host["reachable"] for host in hosts) else EXIT_UNREACHABLE
 
 
-def _look(host: Host) -> tuple[dict[str, Any], Sequence[PaneInfo]]:
+def _look(session: Session, hosts: Sequence[Host]) -> list[tuple[dict[str, Any], Sequence[PaneInfo]]]:
+    """A row and the panes of each host, in the order of the file; a slow host is named while it is waited for."""
+
+    def waiting(slow: Sequence[Host]) -> None:
+        output.progress(f"still asking {', '.join(host.name for host in slow)} ...")
+
+    answers = everywhere(hosts, lambda host: inventory(session, hosts, host), patience=_PATIENCE, waiting=waiting)
+    seen = {host.name: _host_row(host, answer) for host, answer in answers}
+    output.progress("")
+    return [seen[host.name] for host in hosts]
+
+
+def _host_row(host: Host, found: Inventory | SentryError) -> tuple[dict[str, Any], Sequence[PaneInfo]]:
     row = {"name": host.name, "reachable": False, "tmux_version": None, "sessions": 0, "panes": 0, "error": None}
-    try:
-        found = inventory(host)
-    except Unreachable as error:
-        return {**row, "error": "; ".join(error.lines())}, ()
+    row["tags"] = list(host.tags)
+    if isinstance(found, SentryError):
+        return {**row, "error": "; ".join(found.lines())}, ()
     sessions = {pane.session_id for pane in found.panes}
     numbers = {"tmux_version": found.version, "sessions": len(sessions), "panes": len(found.panes)}
     return {**row, "reachable": True, **numbers}, found.panes

@@ -14,6 +14,7 @@ from tmux_sentry.config.source import Source, parse_source
 from tmux_sentry.contracts import AgentState
 from tmux_sentry.errors import Diagnostic, InvalidConfig
 from tmux_sentry.tmux.model import TmuxAddress
+from tmux_sentry.transport.target import secret_variable
 
 FILE_NAME = "hosts.yaml"
 _SECRET_KEYS = ("password", "key_passphrase")
@@ -23,7 +24,7 @@ _SECRET_KEYS = ("password", "key_passphrase")
 class WatchConfig:
     """How a host's panes are watched; `sessions` and `prompt` are RE2 patterns, no sessions means all."""
 
-    method: Literal["auto", "control", "poll"] = "auto"
+    method: Literal["auto", "stream", "poll"] = "auto"
     sessions: tuple[str, ...] = ()
     notify: tuple[AgentState, ...] = ()
     prompt: str | None = None
@@ -40,6 +41,11 @@ class Host:
     watch: WatchConfig = field(default_factory=WatchConfig)
     ssh: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tags: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the file gives away, for the redactor."""
+        return tuple(self.ssh[key] for key in _SECRET_KEYS if key in self.ssh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,7 @@ def read_hosts(path: Path) -> HostsFile:
     if found:
         raise InvalidConfig(found)
     hosts = tuple(_host(host) for host in source.value["hosts"])
-    return HostsFile(hosts=hosts, path=path, warnings=tuple(_exposed(source, path)) if readable else ())
+    return HostsFile(hosts=hosts, path=path, warnings=tuple(_in_clear(source, path, readable)))
 
 
 def _meaning(source: Source) -> list[Diagnostic]:
@@ -105,12 +111,14 @@ def _mappings(source: Source) -> list[tuple[int, Mapping[str, Any]]]:
     )
 
 
-def _exposed(source: Source, path: Path) -> list[Diagnostic]:
+def _in_clear(source: Source, path: Path, readable: bool) -> list[Diagnostic]:
+    """A warning for each secret: files like this one are copied, shown and committed. `readable`: by others."""
     return [
         source.diagnostic(
             ("hosts", index, "ssh", key),
-            "others can read this",
-            help=chmod_line(path),
+            "is in clear, where others can read it" if readable else "is in clear",
+            help=f"{f'{chmod_line(path)}; then ' if readable else ''}"
+            f"put it in the env file as {secret_variable(key, host['name'])}, or use the ssh agent",
             key=True,
             warning=True,
             secret=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,13 @@ def load_settings(
     """
     warnings: list[str] = []
     known = {setting.name: setting for setting in (*core_settings(), *plugin_settings)}
-    values = _from_file(env_file, known, warnings) if env_file else {}
+    values = _from_file(env_file, warnings) if env_file else {}
+    known.update(_of_one_host((*env, *values)))
+    warnings += [
+        f"{env_file}: unknown variable {name}; did you mean {near}?"
+        for name in values
+        if name not in known and (near := _near(name, known))
+    ]
     values.update({name: env[name] for name in known if name in env})
     for name, value in values.items():
         if any(part.strip().startswith("enc:v1:") for part in value.split(",")):
@@ -72,16 +79,22 @@ def load_settings(
     )
 
 
-def _from_file(path: Path, known: Mapping[str, Setting], warnings: list[str]) -> dict[str, str]:
+def _of_one_host(names: Iterable[str]) -> dict[str, Setting]:
+    """Those of the variables that are of one host, whose name they end with: SSH_PASSWORD_NAS."""
+    patterns = load_schema("settings")["patternProperties"]
+    return {
+        name: Setting(name=name, description=about["description"], secret=bool(about.get("writeOnly")))
+        for name in names
+        for pattern, about in patterns.items()
+        if re.search(pattern, name)
+    }
+
+
+def _from_file(path: Path, warnings: list[str]) -> dict[str, str]:
     text, readable = read_trusted(path, "env file")
     if readable:
         warnings.append(f"others can read the secrets in {path}: {chmod_line(path)}")
-    values = _parse(path, text, warnings)
-    for name in values:
-        near = "" if name in known else _near(name, known)
-        if near:
-            warnings.append(f"{path}: unknown variable {name}; did you mean {near}?")
-    return values
+    return _parse(path, text, warnings)
 
 
 def _parse(path: Path, text: str, warnings: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import (
     AgentState,
+    Emitted,
     Level,
     Lines,
     Observation,
@@ -100,7 +101,7 @@ class Intake:
             case watched.HostUp():
                 log.info("%s: watching", clean(record.host))
             case watched.HostDown():
-                log.warning("%s: %s", clean(record.host), clean(record.why))
+                log.warning("%s", clean("; ".join(record.error.lines()), 1000))
                 self._starter.lost(record.host)
                 for run in self._runs_on(record.host):
                     self.lose(run, self._clock.now())
@@ -218,6 +219,8 @@ def _events(observation: Observation, signals: tuple[Signal, ...]) -> list[Event
     match observation:
         case Lines():
             events.append(OutputSeen(lines=observation.lines, signals=signals))
+        case Emitted():
+            events.append(OutputSeen(lines=(), signals=signals))
         case Screen():
             events.append(ScreenSeen(lines=observation.lines, signals=signals, resync=observation.resync))
         case Osc(number=133) if observation.text.startswith("D;"):

@@ -22,6 +22,7 @@ from tmux_sentry.contracts import (
     AgentState,
     Checker,
     Decision,
+    Emitted,
     Lines,
     Notifier,
     Observation,
@@ -243,8 +244,11 @@ class Runner:
     def _close_down(self) -> None:
         self._stopping.set()
         self.effects.stop()
-        for watcher in self.watchers.values():
-            watcher.stop()
+        leaving = [threading.Thread(target=watcher.stop, daemon=True) for watcher in self.watchers.values()]
+        for thread in leaving:
+            thread.start()
+        for thread in leaving:
+            thread.join()
         self.clerk.stop()
         self.perception.close()
         self.table.write()
@@ -257,13 +261,18 @@ class Runner:
         """Called on the watchers' threads."""
         if isinstance(record, watched.PaneSeen):
             self.panes.see(record.info)
-        if isinstance(record, (Lines, Screen, Osc, PaneClosed)):
+        if isinstance(record, (Lines, Screen, Osc, Emitted, PaneClosed)):
             self.perception.feed(record, self.panes.facts(record.pane, self._typed.get(record.pane.key, ())))
         else:
             self._inbox.put(lambda: self.intake.record(record))
 
     def _on_signals(self, observation: Observation, facts: PaneFacts, signals: tuple[Signal, ...]) -> None:
-        self._inbox.put(lambda: self.intake.observation(observation, signals))
+        self._inbox.put(lambda: self._take_in(observation, signals))
+
+    def _take_in(self, observation: Observation, signals: tuple[Signal, ...]) -> None:
+        self.intake.observation(observation, signals)
+        if isinstance(observation, Emitted) and not self._parts.dry_run:
+            self.watchers[observation.pane.host].acknowledge(observation)  # what it led to is committed
 
     # -------------------------------------------------------------------- what goes out
 

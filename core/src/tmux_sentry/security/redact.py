@@ -21,13 +21,18 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Replace these too from now on, wherever this redactor is in use already."""
         for secret in secrets:
             for part in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
                 if len(part) >= _SHORTEST:
-                    forms |= _forms(part)
+                    self._forms |= _forms(part)
         # Longest first: a secret that contains another one is replaced whole.
-        ordered = sorted(forms, key=lambda form: (-len(form), form))
+        ordered = sorted(self._forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def __call__(self, text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tmux_sentry.testing.ssh_server import SshServer
     from tmux_sentry.testing.tmux_server import TmuxServer
 
 
@@ -20,4 +21,13 @@ def tmux_server() -> Iterator[TmuxServer]:
     from tmux_sentry.testing.tmux_server import running_server
 
     with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def ssh_server() -> Iterator[SshServer]:
+    """A real sshd on a free loopback port: `ssh_server.target()` is how to reach it."""
+    from tmux_sentry.testing.ssh_server import running_ssh_server
+
+    with running_ssh_server() as server:
         yield server

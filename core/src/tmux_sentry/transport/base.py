@@ -49,5 +49,8 @@ class Transport(Protocol):
     def in_foreground(self, pid: int) -> bool | None:
         """Whether the process group of `pid` is the foreground one of its terminal; None where it cannot be told."""
 
+    def reset(self) -> None:
+        """Give up every connection to the host at once, because it may hang; the next use makes a new one."""
+
     def close(self) -> None:
         """Close every channel. Idempotent."""

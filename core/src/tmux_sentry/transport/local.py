@@ -154,6 +154,9 @@ class LocalTransport:
         except (OSError, ValueError, Unreachable):
             return None
 
+    def reset(self) -> None:
+        """There is no connection that could hang."""
+
     def close(self) -> None:
         """Close every channel. Idempotent."""
         with self._lock:
