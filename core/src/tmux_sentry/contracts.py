@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 # --------------------------------------------------------------------------- words
@@ -59,7 +60,7 @@ class TextSource(str, Enum):
 # ---------------------------------------------------------------------------- panes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PaneIdentity:
     """One tmux pane, for addressing. Names are for matching and for people.
 
@@ -79,7 +80,7 @@ class PaneIdentity:
         """The tmux server, as one stable word: `host/pid-start`."""
         return f"{self.host}/{self.server_pid}-{self.server_start}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The whole identity as one stable word, for tables and dictionaries."""
         return f"{self.server}/{self.pane_id}/{self.pane_pid}"
@@ -152,6 +153,19 @@ class Osc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Emitted:
+    """An event that a process in the pane handed over out of band; `text` is the JSON as it wrote it, hostile.
+
+    `entry` is how the queue on the host knows it.
+    """
+
+    pane: PaneIdentity
+    at: float
+    text: str
+    entry: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaneClosed:
     """The pane is gone, or dead under remain-on-exit; `status` is its exit status where tmux tells it."""
 
@@ -160,7 +174,7 @@ class PaneClosed:
     status: int | None = None
 
 
-Observation = Lines | Screen | Title | Osc | PaneClosed
+Observation = Lines | Screen | Title | Osc | Emitted | PaneClosed
 
 # -------------------------------------------------------------------------- signals
 

@@ -12,8 +12,10 @@ from tmux_sentry.contracts import Lines, PaneClosed, Screen, TextSource, Title
 from tmux_sentry.testing.clock import FakeClock
 from tmux_sentry.tmux.model import Capture
 from tmux_sentry.watch.events import PaneSeen
-from tmux_sentry.watch.pane import EVERY, QUIET, SETTLE, WatchedPane
+from tmux_sentry.watch.pane import EVERY, QUIET, SETTLE, Wanted, WatchedPane
 from tmux_sentry.watch.registry import GRACE, Panes
+
+RESYNC = Wanted(history=None, resync=True)
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_a_dead_pane_is_captured_and_then_closed_with_its_status(info: Any, log:
     clock.advance(GRACE + 0.1)
     panes.update((dead,), clock.monotonic())
     assert not log.all(PaneClosed), "the capture is not taken yet"
-    assert pane.begin_capture() is True
+    assert pane.begin_capture() == RESYNC
     pane.captured(Capture(lines=("exit status 10",), cursor=(14, 0), row="exit status 10", info=dead), resync=True)
     panes.update((dead,), clock.monotonic())
     panes.update((dead,), clock.monotonic())
@@ -152,14 +154,14 @@ def test_the_first_line_after_a_gap_is_whole_or_left_out(
 ) -> None:
     pane = reading(info(), log, clock)
     pane.gap()
-    assert pane.begin_capture() is True
+    assert pane.begin_capture() == RESYNC
     pane.captured(Capture(lines=lines, cursor=(cursor, 0), row=row, info=info()), resync=True)
     clock.advance(QUIET)
     assert pane.due() is not None
     assert pane.begin_capture() is None
     pane.feed(b"ls\r\nnext\r\n")
     assert [line for r in log.all(Lines) for line in r.lines] == [*first, "next"]
-    assert pane.begin_capture() is (True if not first else None), "a line that was left out is captured"
+    assert pane.begin_capture() == (RESYNC if not first else None), "a line that was left out is captured"
 
 
 def test_output_during_the_capture_leaves_the_first_line_out(info: Any, log: Any, clock: FakeClock) -> None:
@@ -172,4 +174,4 @@ def test_output_during_the_capture_leaves_the_first_line_out(info: Any, log: Any
     pane.feed(b"lems\r\n")
     assert not log.all(Lines)
     assert len(log.all(Screen)) == 1
-    assert pane.begin_capture() is True
+    assert pane.begin_capture() == RESYNC

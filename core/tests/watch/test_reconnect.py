@@ -135,7 +135,7 @@ def test_a_host_without_tmux_says_so_once_and_is_tried_again(log: Any) -> None:
 
 def test_an_old_tmux_is_refused_with_its_version(tmux_server: Any, log: Any) -> None:
     old = tmux_server.directory / "tmux"
-    old.write_text("#!/bin/sh\necho tmux 3.1c\n")
+    old.write_text("#!/bin/sh\necho tmux 2.3\n")
     old.chmod(0o755)
     watcher = Watcher(
         "here", LocalTransport("here"), replace(tmux_server.address, command=str(old)), log, SystemClock()
@@ -144,7 +144,7 @@ def test_an_old_tmux_is_refused_with_its_version(tmux_server: Any, log: Any) -> 
     log.wait(lambda: log.all(HostDown), "HostDown")
     watcher.stop()
     assert [type(down.error) for down in log.all(HostDown)] == [TmuxTooOld]
-    assert "3.1c" in log.all(HostDown)[0].why
+    assert "2.3" in log.all(HostDown)[0].why
 
 
 def test_waiting_ends_with_the_change_and_idle_tells_a_shell_from_its_script(

@@ -6,7 +6,7 @@ Fields marked volatile do not count as a change: they are not worth a commit, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -152,7 +152,7 @@ def to_json(run: Run) -> dict[str, Any]:
     attempt = run.attempt
     return {
         "id": run.id,
-        "pane": {name: getattr(run.pane, name) for name in PaneIdentity.__slots__},
+        "pane": asdict(run.pane),
         "pane_name": run.pane_name,
         "pane_facts": dict(run.pane_facts),
         "policy_digest": run.policy_digest,

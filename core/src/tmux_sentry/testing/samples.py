@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tmux_sentry.contracts import (
     ApprovalRequest,
+    Emitted,
     Level,
     Lines,
     Message,
@@ -69,6 +70,7 @@ def observations(text: str) -> Iterator[Observation]:
     yield Title(pane=PANE, at=AT, title=text)
     for number in (9, 133, 777, 7501):
         yield Osc(pane=PANE, at=AT, number=number, text=text)
+    yield Emitted(pane=PANE, at=AT, text=text, entry="%1:1:e30")
     yield PaneClosed(pane=PANE, at=AT, status=None)
 
 

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each line of a pane, at half the cost
 class Output:
     """Bytes that a pane's program wrote. `age` is how long tmux had buffered them, in milliseconds."""
 
@@ -96,37 +96,37 @@ class ControlParser:
         """The events that `data` completes, in order; none after Broken."""
         if self._broken:
             return []
-        head, newline, tail = data.rpartition(b"\n")
         events: list[Event] = []
-        if newline:
-            self._pending.append(head)
-            complete = b"".join(self._pending)
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if lines and self._pending:
+            lines[0] = b"".join([*self._pending, lines[0]])
             self._pending, self._pending_size = [], 0
-            self._lines(complete.split(b"\n"), events)
-        self._pending.append(tail)
-        self._pending_size += len(tail)
-        if self._pending_size > self._max_line:
-            self._break("a line is too long", events)
+        for line in lines:
+            if not self._broken:
+                self._line(line, events)
+        if rest and not self._broken:
+            self._pending.append(rest)
+            self._pending_size += len(rest)
+            if self._pending_size > self._max_line:
+                self._break("a line is too long", events)
         return events
 
-    def _lines(self, lines: list[bytes], events: list[Event]) -> None:
-        for line in lines:
-            if self._broken:
-                return
-            if len(line) > self._max_line:
-                self._break("a line is too long", events)
-            elif self._block is not None:
-                self._in_block(self._block, line, events)
-            elif line.startswith(b"%output "):
-                pane, _, data = line[8:].partition(b" ")
-                events.append(Output(pane_id=_text(pane), data=unescape(data)))
-            elif line.startswith(b"%extended-output "):
-                words, _, data = line[17:].partition(b" : ")
-                pane, _, age = words.partition(b" ")
-                events.append(Output(pane_id=_text(pane), data=unescape(data), age=_number(age.partition(b" ")[0])))
-            elif line.startswith(b"%"):
-                self._notification(line, events)
-            # Anything else outside a block is the second half of a name with a newline in it: not an event.
+    def _line(self, line: bytes, events: list[Event]) -> None:
+        if len(line) > self._max_line:
+            self._break("a line is too long", events)
+        elif self._block is not None:
+            self._in_block(self._block, line, events)
+        elif line.startswith(b"%extended-output "):
+            words, _, data = line[17:].partition(b" : ")
+            pane, _, age = words.partition(b" ")
+            events.append(Output(pane_id=_text(pane), data=unescape(data), age=_number(age.partition(b" ")[0])))
+        elif line.startswith(b"%output "):
+            pane, _, data = line[8:].partition(b" ")
+            events.append(Output(pane_id=_text(pane), data=unescape(data)))
+        elif line.startswith(b"%"):
+            self._notification(line, events)
+        # Anything else outside a block is the second half of a name with a newline in it: not an event.
 
     def _in_block(self, block: _Block, line: bytes, events: list[Event]) -> None:
         if line == block.end or line == block.error:

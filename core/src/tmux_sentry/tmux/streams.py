@@ -66,7 +66,8 @@ class OutputStream:
         if self._connection is not None:
             raise RuntimeError("an output stream starts once")
         flags = f"ignore-size,pause-after={PAUSE_AFTER}"
-        argv = [*self._address.argv(), "-N", "-C", "attach", "-f", flags, "-t", self._session_id]
+        # -E: else tmux puts our SSH_AUTH_SOCK, DISPLAY and the like into the session, for the person's next window.
+        argv = [*self._address.argv(), "-N", "-C", "attach", "-E", "-f", flags, "-t", self._session_id]
         self._connection = Connection(self._transport, argv, self._event, self._end)
         self._connection.start()
         if not self._first_block.wait(timeout) or not self._attached:
@@ -74,7 +75,7 @@ class OutputStream:
             raise Unreachable(f"{self._transport.host}: session {self._session_id} cannot be attached")
 
     def close(self) -> None:
-        """Leave with an empty line, wait for the end, then close the channel. Idempotent."""
+        """Leave, wait for the end, then close the channel. Idempotent."""
         if self._connection is not None:
             self._connection.leave()
 

@@ -67,16 +67,17 @@ class CaptureWorker:
         return min((due - self._clock.monotonic() for due in dues.values() if due is not None), default=None)
 
     def _take(self, pane: WatchedPane) -> None:
-        resync = pane.begin_capture()
-        if resync is None:
+        wanted = pane.begin_capture()
+        if wanted is None:
             return
         try:
-            pane.captured(capture(self._client(), pane.identity.pane_id, None if resync else 0), resync=resync)
+            taken = capture(self._client(), pane.identity.pane_id, wanted.history)
+            pane.captured(taken, resync=wanted.resync)
         except PaneGone:
             pane.missed(resync=False)
             self._on_lost()
         except Unreachable:
-            pane.missed(resync=resync)
+            pane.missed(resync=wanted.resync)
             with self._wake:
                 self._wanting.discard(pane)  # it is wanted anew when the host is back
             self._on_lost()

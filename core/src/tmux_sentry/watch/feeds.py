@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.errors import Unreachable
@@ -18,8 +20,14 @@ _log = logging.getLogger(__name__)
 
 #: Bytes kept of a pane that the inventory has not seen yet.
 HELD = 1 << 18
+#: Streams that are opened or closed at the same time.
+_AT_ONCE = 4
 #: A stream that lived for so many seconds was no failed attempt.
 _LIVED = 5.0
+#: A session whose stream failed so many times in a row is not relied on.
+_FAILURES = 2
+
+T = TypeVar("T")
 
 
 class _Retry:
@@ -27,12 +35,19 @@ class _Retry:
 
     def __init__(self) -> None:
         self.opened = self.at = float("-inf")
+        self.failures = 0
         self._backoff = Backoff(0.1, 10.0)
 
     def ended(self, now: float) -> None:
-        if now - self.opened > _LIVED:
-            self._backoff.reset()
+        self.lived(now)
+        self.failures += 1
         self.at = now + self._backoff.next()
+
+    def lived(self, now: float) -> None:
+        """It is up, or was until now."""
+        if now - self.opened > _LIVED:
+            self.failures = 0
+            self._backoff.reset()
 
 
 class Feeds:
@@ -88,10 +103,16 @@ class Feeds:
             self._retry = {session: retry for session, retry in self._retry.items() if session in sessions}
             closing = [self._streams.pop(session) for session in set(self._streams) - sessions]
             opening = [session for session in alive if session not in self._streams and self._may_open(session)]
-        for stream in closing:
-            stream.close()
-        for session in sorted(opening):
-            self._open(session)
+        _together(OutputStream.close, closing)
+        _together(self._open, sorted(opening))
+
+    def failing(self) -> set[str]:
+        """The sessions whose stream ended or did not begin, again and again."""
+        now = self._clock.monotonic()
+        with self._lock:
+            for session in self._streams:
+                self._retry[session].lived(now)
+            return {session for session, retry in self._retry.items() if retry.failures >= _FAILURES}
 
     def retry_in(self) -> float | None:
         """Seconds until a session should be tried again, None when none waits for that."""
@@ -107,8 +128,7 @@ class Feeds:
             self._held.clear()
             self._retry.clear()
             self._panes = {}
-        for stream in streams:
-            stream.close()
+        _together(OutputStream.close, streams)
 
     def _adopt(self, session: str, pane: WatchedPane, *, born: bool) -> None:
         """A pane that is new here. Its held output is the beginning of it if the stream is older than the pane."""
@@ -180,3 +200,10 @@ class Feeds:
             self._retry[session].ended(self._clock.monotonic())
         _log.debug("the stream of %s ended: %s", session, reason)
         self._on_change()
+
+
+def _together(work: Callable[[T], None], items: Sequence[T]) -> None:
+    """A few at a time: over SSH each start waits 0.2 s for the host's login shell (measured)."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(work, items):
+            pass

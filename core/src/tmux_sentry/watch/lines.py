@@ -28,7 +28,7 @@ _OSC = re.compile(r"(\d{1,5})(?:;(.*))?", re.DOTALL)
 _MODES = {"2004": "bracketed_paste", "1049": "alternate", "1047": "alternate", "47": "alternate"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each line of a pane, at half the cost
 class Printed:
     """Complete lines, oldest first, and up to four that came before them."""
 
@@ -62,7 +62,7 @@ class ModeSeen:
 Part = Printed | OscSeen | TitleSeen | ModeSeen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, as above
 class Chunk:
     """What one piece of output contained, in order; `printed` is false when nothing of it was text."""
 
@@ -75,10 +75,11 @@ class LineAssembler:
 
     def __init__(self, width: int = 80) -> None:
         """`width` is the pane's, in columns."""
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._undecoded = b""  # the start of a character whose end has not come
         self._line = LogicalLine(width)
         self._held = ""  # the start of an escape sequence whose end has not come
         self._lost = False  # inside a string sequence that was too long
+        self._fresh = True  # at the start of a line, and nothing before it goes on
         self._leaving = False  # bracketed paste ended inside a line: said behind it, as zsh does so before its newline
         self._before: deque[str] = deque(maxlen=CONTEXT)
         self._lines: list[str] = []
@@ -91,10 +92,11 @@ class LineAssembler:
 
     def reset(self) -> None:
         """Forget the line under construction: bytes were lost, or the text came from elsewhere in between."""
-        self._decoder.reset()
+        self._undecoded = b""
         self._line.clear()
         self._held = ""
         self._lost = self._leaving = False
+        self._fresh = True
         self._before.clear()
 
     @property
@@ -105,11 +107,19 @@ class LineAssembler:
     def feed(self, data: bytes) -> Chunk:
         """Take the next bytes; returns what they completed."""
         self._printed = False
-        text = self._held + self._decoder.decode(data)
-        self._held = ""
-        at = 0
-        while at < len(text):
-            at = self._lose(text, at) if self._lost else self._step(text, at)
+        data = self._undecoded + data
+        decoded, used = codecs.utf_8_decode(data, "replace")
+        self._undecoded = data[used:]
+        text, self._held = self._held + decoded, ""
+        lines = text.split("\r\n")
+        if self._fresh and not lines[-1] and "".join(lines).isprintable():
+            # Whole lines with nothing in them to interpret: nearly all output of programs.
+            self._lines = [line[:LINE_LIMIT].rstrip() for line in lines[:-1]]
+            self._printed = self._printed or bool(self._lines)
+        else:
+            at = 0
+            while at < len(text):
+                at = self._lose(text, at) if self._lost else self._step(text, at)
         self._flush()
         parts, self._parts = tuple(self._parts), []
         return Chunk(parts=parts, printed=self._printed)
@@ -118,6 +128,7 @@ class LineAssembler:
 
     def _step(self, text: str, at: int) -> int:
         """Take one run of text or one control from `text[at:]`; returns where the next one starts."""
+        self._fresh = False
         found = _CONTROL.search(text, at)
         end = found.start() if found else len(text)
         if end > at:
@@ -270,7 +281,7 @@ class LineAssembler:
     def _end_line(self) -> None:
         self._lines.append(self._line.text())
         self._line.clear()
-        self._printed = True
+        self._printed = self._fresh = True
         if self._leaving:
             self._leaving = False
             self._flush()

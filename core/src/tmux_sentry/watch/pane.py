@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import Lines, Osc, PaneClosed, PaneIdentity, Screen, TextSource, Title
+from tmux_sentry.contracts import Emitted, Lines, Osc, PaneClosed, PaneIdentity, Screen, TextSource, Title
 from tmux_sentry.tmux.model import Capture, PaneInfo
 from tmux_sentry.watch.columns import columns_of
 from tmux_sentry.watch.events import Activity, Sink, Whole
@@ -19,6 +19,17 @@ EVERY = 0.2
 SETTLE = 0.03
 #: Seconds without output after which a capture is what the stream goes on from.
 QUIET = 0.1
+#: Rows of history that a capture of a polled pane takes along: it may have scrolled since the last one. Not more than
+#: the engine's baseline has, or what is older than a stage's keys would be news to it.
+POLLED_HISTORY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A capture to take: `history` as `tmux.capture` has it; `resync` closes a gap."""
+
+    history: int | None
+    resync: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,8 @@ class WatchedPane:
         self._output: tuple[float, float] | None = None
         self._active_at = float("-inf")
         self._streamed_at = float("-inf")  # when the stream last told a title or a mode
+        self._polled = False  # no stream brings its output
+        self._captured_history: int | None = None  # the history's size when a polled pane was last captured
         self._torn = True  # the stream may begin in the middle of a line
         self._resync = False  # a capture with history is due
         self._dirty: float | None = None  # monotonic, of the first output after the last capture
@@ -75,6 +88,11 @@ class WatchedPane:
     def session_id(self) -> str:
         """The session that the inventory names for it."""
         return self._info.session_id
+
+    @property
+    def polled(self) -> bool:
+        """Whether its text comes from captures because no stream of it is read."""
+        return self._polled
 
     @property
     def closed(self) -> bool:
@@ -109,20 +127,30 @@ class WatchedPane:
         with self._lock:
             if self._closed or not self.reading:
                 return False
-            now = self._clock.monotonic()
+            at, now = self._clock.now(), self._clock.monotonic()
             self._dirty = now if self._dirty is None else self._dirty
             self._basis = None
             chunk = self._lines.feed(data)
             for part in chunk.parts:
-                self._part(part)
+                self._part(part, at)
             if not chunk.printed:
                 return bool(chunk.parts)
-            self._version += 1
-            self._output = (self._clock.now(), now)
-            if now - self._active_at >= EVERY:
-                self._active_at = now
-                self._sink(Activity(pane=self.identity, at=self._clock.now()))
+            self._printed_at(at, now)
             return True
+
+    def _printed_at(self, at: float, now: float) -> None:
+        self._version += 1
+        self._output = (at, now)
+        if now - self._active_at >= EVERY:
+            self._active_at = now
+            self._sink(Activity(pane=self.identity, at=at))
+
+    def emitted(self, entry: str, text: str) -> bool:
+        """A process in the pane has handed this over out of band; False when the pane is closed."""
+        with self._lock:
+            if not self._closed:
+                self._sink(Emitted(pane=self.identity, at=self._clock.now(), text=text, entry=entry))
+            return not self._closed
 
     def whole(self) -> None:
         """The stream has brought this pane's output from the first byte on: nothing is torn."""
@@ -138,8 +166,7 @@ class WatchedPane:
                 self._torn = self._resync = True
                 self._basis = None
 
-    def _part(self, part: Part) -> None:
-        at = self._clock.now()
+    def _part(self, part: Part, at: float) -> None:
         if isinstance(part, Printed):
             self._printed(part, at)
         elif isinstance(part, OscSeen):
@@ -167,6 +194,26 @@ class WatchedPane:
             self._sink(Lines(pane=self.identity, at=at, lines=lines, before=part.before))
 
     # ------------------------------------------------------------- from the inventory
+
+    def poll(self, on: bool) -> None:
+        """Say whether it is polled; a change brings a capture that closes the gap."""
+        with self._lock:
+            if on is not self._polled and not self._closed:
+                self._polled, self._captured_history = on, None
+                self._resync = self._resync or on
+                self._choose()
+
+    def touched(self, history: int) -> None:
+        """An inventory shows that a polled pane has printed; `history` is the number of rows above its screen."""
+        with self._lock:
+            if self._closed or not self.reading:
+                return
+            now = self._clock.monotonic()
+            self._dirty = now if self._dirty is None else self._dirty
+            if self._captured_history is not None and history > self._captured_history + POLLED_HISTORY:
+                self._resync = True
+            self._captured_history = history
+            self._printed_at(self._clock.now(), now)
 
     def update(self, info: PaneInfo, began: float) -> None:
         """An inventory that began at `began` (monotonic) found the pane like this."""
@@ -197,7 +244,7 @@ class WatchedPane:
         """
         info = self._info = replace(self._info, title=self._title, alternate=self._alternate)
         self._agent = agent_now(info, self._agent, info.command if previous_command is None else previous_command)
-        source = text_source(info, self._agent)
+        source = TextSource.CAPTURE if self._polled else text_source(info, self._agent)
         if source is self._source:
             return
         if source is TextSource.STREAM:
@@ -234,6 +281,11 @@ class WatchedPane:
 
     # --------------------------------------------------------------- for the captures
 
+    @property
+    def wants_capture(self) -> bool:
+        """Whether `due` may name a time. Without a lock, because it is asked after each piece of output."""
+        return self._resync or self._source is TextSource.CAPTURE or self._torn
+
     def due(self) -> float | None:
         """When (monotonic) the pane wants `work`, None for not now."""
         with self._lock:
@@ -248,8 +300,8 @@ class WatchedPane:
                 return self._basis[0] + QUIET
             return None
 
-    def begin_capture(self) -> bool | None:
-        """Before a capture: whether it takes the history; None when none is wanted any more."""
+    def begin_capture(self) -> Wanted | None:
+        """Before a capture: which; None when none is wanted any more."""
         with self._lock:
             if self._closed:
                 return None
@@ -262,7 +314,8 @@ class WatchedPane:
                 return None
             self._dirty, self._taking = None, True
             self._captured_at = now
-            return resync
+            beyond = POLLED_HISTORY if self._polled and not self._alternate else 0
+            return Wanted(history=None if resync else beyond, resync=resync)
 
     def captured(self, capture: Capture, *, resync: bool) -> None:
         """The capture that `begin_capture` asked for."""

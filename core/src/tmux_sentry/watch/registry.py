@@ -29,6 +29,12 @@ class Panes:
         with self._lock:
             return self._panes.get(identity)
 
+    def by_id(self, pane_id: str) -> WatchedPane | None:
+        """The pane that has this id now."""
+        with self._lock:
+            panes = [pane for identity, pane in self._panes.items() if identity.pane_id == pane_id]
+        return next((pane for pane in panes if not pane.closed), None)
+
     @property
     def closing(self) -> bool:
         """Whether a pane waits for its last lines; `update` has to be called again soon."""

@@ -9,20 +9,23 @@ from collections.abc import Callable, Collection, Sequence
 import re2
 
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import PaneIdentity
-from tmux_sentry.errors import NoServer, Unreachable
+from tmux_sentry.contracts import Emitted, PaneIdentity
+from tmux_sentry.errors import NoServer, TmuxMissing, TmuxTooOld, Unreachable
 from tmux_sentry.tmux import capture as tmux_capture
+from tmux_sentry.tmux.attach import attach
 from tmux_sentry.tmux.client import CommandClient
-from tmux_sentry.tmux.connection import end_client
 from tmux_sentry.tmux.inventory import Inventory, list_panes
 from tmux_sentry.tmux.model import Capture, PaneInfo, TmuxAddress
 from tmux_sentry.transport.base import Transport
 from tmux_sentry.watch.backoff import Backoff
 from tmux_sentry.watch.captures import CaptureWorker
-from tmux_sentry.watch.events import Attached, HostDown, HostUp, Inventoried, Sink
+from tmux_sentry.watch.clients import OwnClients
+from tmux_sentry.watch.emissions import Emissions
+from tmux_sentry.watch.events import HostDown, HostUp, Inventoried, Sink
 from tmux_sentry.watch.feeds import Feeds
 from tmux_sentry.watch.pane import PaneView, WatchedPane
 from tmux_sentry.watch.prompt import is_idle_shell
+from tmux_sentry.watch.reading import Method, Reading
 from tmux_sentry.watch.registry import GRACE, Panes
 
 _log = logging.getLogger(__name__)
@@ -37,6 +40,12 @@ _STALE = frozenset(
 _AT_MOST_EVERY = 0.1
 #: A client that lived for so many seconds is replaced at once.
 _LIVED = 5.0
+#: Seconds in which all clients have left a machine that answers.
+_LEAVE = 3.0
+#: Seconds after which a machine without a tmux server is asked again, at the latest.
+_SERVER_WAIT = 5.0
+#: The machine answered: its connection is as it should be.
+_ANSWERED = (NoServer, TmuxMissing, TmuxTooOld)
 
 
 class Watcher:
@@ -55,13 +64,18 @@ class Watcher:
         sink: Sink,
         clock: Clock,
         *,
+        method: Method = "auto",
         sessions: Sequence[str] = (),
+        max_panes: int = 300,
         interval: float = 2.0,
         left: Collection[int] = (),
+        channel: str | None = None,
     ) -> None:
         """`sessions` are RE2 patterns searched in session names, none for all; `interval` is in seconds.
 
-        `left` are process ids that an earlier process said with `Attached`: those still attached are ended.
+        Of at most `max_panes` panes the text is read. `left` are process ids that an earlier process said with
+        `Attached`: those still attached are ended. `channel` is the name of this instance's wait channel for emitted
+        events; without one they are read at each inventory, and left where they are.
         """
         self._host, self._transport, self._address = host, transport, address
         self._sink, self._clock, self._interval = sink, clock, interval
@@ -71,18 +85,20 @@ class Watcher:
         self._inventory: Inventory | None = None
         self._infos: tuple[PaneInfo, ...] = ()
         self._panes = Panes(sink, clock)
-        self._feeds = Feeds(transport, address, clock, on_output=self._output, on_gap=self._gap, on_change=self._look)
+        self._clients = OwnClients(transport, sink, clock, left)
+        feeds = Feeds(transport, address, clock, on_output=self._output, on_gap=self._gap, on_change=self._look)
+        self._reading = Reading(feeds, clock, method, max_panes, self._touched)
+        self._emissions = Emissions(transport, address, self._panes, clock, channel)
         self._captures: CaptureWorker | None = None
         self._thread: threading.Thread | None = None
         self._cycle = threading.Lock()  # one inventory at a time
         self._changed = threading.Condition()
+        self._waiting = 0  # how many threads
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._up = False
         self._lost_at: float | None = None  # monotonic; None while reachable, and before the first time
         self._said = ""
-        self._left = set(left)  # clients of ours that may still be attached on the host
-        self._attached: frozenset[int] = frozenset()
 
     # ------------------------------------------------------------------ for everyone
 
@@ -97,6 +113,10 @@ class Watcher:
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
+            if self._client is not None:
+                self._thread.join(min(timeout, _LEAVE))
+            if self._thread.is_alive():
+                self._transport.reset()  # a connect under way, or a link that hangs, holds up nobody
             self._thread.join(timeout)
         if self._captures is not None:
             self._captures.stop()
@@ -122,8 +142,7 @@ class Watcher:
 
     def wait_inventory(self, timeout: float) -> tuple[PaneInfo, ...]:
         """The first inventory, waited for. Raises Unreachable when the host is down, or after `timeout` seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._inventory is not None or self._said, timeout)
+        self._wait(lambda: self._inventory is not None or bool(self._said), timeout)
         if self._inventory is None:
             raise Unreachable(f"{self._host}: its tmux server cannot be reached", self._said)
         return self._infos
@@ -170,14 +189,25 @@ class Watcher:
             view = self.view(identity)
             return view is None or view.version != since or self._stopping.is_set()
 
-        with self._changed:
-            return self._changed.wait_for(moved, timeout)
+        return self._wait(moved, timeout)
+
+    def acknowledge(self, emitted: Emitted) -> None:
+        """What came of it is committed: it need not come again after a restart."""
+        self._emissions.acknowledge(emitted)
 
     def refresh(self) -> tuple[PaneInfo, ...]:
         """Take an inventory now and return it. Raises Unreachable."""
         self._take_inventory(self.client)
         self._look()
         return self._infos
+
+    def _wait(self, until: Callable[[], bool], timeout: float) -> bool:
+        with self._changed:
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(until, timeout)
+            finally:
+                self._waiting -= 1
 
     # --------------------------------------------------------------- the control loop
 
@@ -187,53 +217,44 @@ class Watcher:
             try:
                 self._client = self._connect()
                 since = self._clock.monotonic()
-                self._follow()
+                self._follow(self._client)
                 if self._clock.monotonic() - since > _LIVED:
                     backoff.reset()
                 else:
                     self._pause(backoff.next())
             except (Unreachable, OSError) as error:
                 self._down(error if isinstance(error, Unreachable) else Unreachable(f"{self._host}: {error}"))
-                self._pause(backoff.next())
+                self._pause(min(backoff.next(), _SERVER_WAIT) if isinstance(error, NoServer) else backoff.next())
             except Exception as error:
                 _log.exception("watching %s failed", self._host)
                 self._down(Unreachable(f"{self._host}: internal error", repr(error)))
                 self._pause(backoff.next())
-        self._feeds.close()
+        self._reading.close()
         self._leave()
-        self._say_attached()
+        self._clients.say(())
 
     def _connect(self) -> CommandClient:
         """Attach the command client: it comes before any stream, so that a slow reader of ours blocks no agent."""
-        client = CommandClient(
+        client = attach(
             self._transport, self._address, on_notification=self._notified, on_exit=lambda reason: self._look()
         )
-        client.start()
-        self._end_left(client)
+        self._reading.begin(client.ability)
+        self._emissions.begin(client)
         return client
 
-    def _end_left(self, client: CommandClient) -> None:
-        """A client that a lost connection left behind is ended, if tmux still lists it as one like ours."""
-        self._left |= self._feeds.take_ended()
-        if not self._left:
-            return
-        rows = client.command("list-clients -F '#{client_pid} #{client_control_mode} #{client_flags}'").lines
-        listed = {pid for pid, control, flags in map(str.split, rows) if control == "1" and "ignore-size" in flags}
-        for pid in self._left:
-            if str(pid) in listed:
-                end_client(self._transport, pid)
-        self._left.clear()
-
-    def _follow(self) -> None:
+    def _follow(self, client: CommandClient) -> None:
         """Until the client ends: an inventory, then as many streams as it asks for."""
-        client = self.client
         self._say_attached()
         while not self._stopping.is_set() and client.alive:
             self._wake.clear()
+            self._clients.gone(self._reading.take_ended())
+            self._clients.end_left(client)
+            self._emissions.read()  # first: a pane that is closing has handed its last ones over already
             self._take_inventory(client)
             self._feed()
+            self._emissions.follow()
             self._say_attached()
-            waits = [self._interval, self._feeds.retry_in(), GRACE if self._panes.closing else None]
+            waits = [self._interval, self._reading.again_in(), GRACE if self._panes.closing else None]
             self._wake.wait(min(wait for wait in waits if wait is not None))
             self._stopping.wait(_AT_MOST_EVERY)
         if self._lost_at is None:
@@ -245,7 +266,7 @@ class Watcher:
             began = self._clock.monotonic()
             inventory = list_panes(client)
             if self._inventory is not None and _server(self._inventory) != _server(inventory):
-                self._feeds.close()
+                self._reading.close()
                 self._panes.close_all()
             self._say_up()
             infos = tuple(info for info in inventory.panes if self._in_sessions(info))
@@ -265,25 +286,19 @@ class Watcher:
         self._notify()
 
     def _feed(self) -> None:
-        """Let the streams follow the last inventory."""
+        """Let what is read follow the last inventory."""
         with self._cycle:
             inventory, infos = self._inventory, self._infos
         if inventory is None:
             return
-        for info in infos:
-            pane = self._panes.get(info.identity)
-            if pane is not None:
-                pane.reading = self._wanted(info)
+        self._reading.choose(self._panes, [info for info in infos if self._wanted(info)], infos)
         # Also panes that vanished just now: their last lines may be under way.
         read = [pane for pane in self._panes.all() if pane.reading and not pane.closed]
-        self._feeds.follow(read, [info.identity.pane_id for info in inventory.panes])
+        self._reading.follow(read, infos, [info.identity.pane_id for info in inventory.panes])
 
     def _say_attached(self) -> None:
-        own = {self._client.pid} if self._client is not None else set()
-        pids = frozenset(pid for pid in own | self._feeds.pids() if pid is not None)
-        if pids != self._attached:
-            self._attached = pids
-            self._sink(Attached(host=self._host, at=self._clock.now(), pids=pids))
+        own = self._client.pid if self._client is not None else None
+        self._clients.say({own, *self._reading.pids(), *self._emissions.pids()})
 
     def _say_up(self) -> None:
         if self._up:
@@ -297,7 +312,9 @@ class Watcher:
         """The host is not reached; what was under way is given up."""
         if self._lost_at is None and self._inventory is not None:
             self._lost_at = self._clock.monotonic()
-        self._feeds.close()
+        if not isinstance(error, _ANSWERED):
+            self._transport.reset()  # first, or leaving would wait for a link that hangs
+        self._reading.close()
         self._leave()
         self._infos = ()
         if isinstance(error, NoServer):
@@ -310,11 +327,11 @@ class Watcher:
         self._notify()
 
     def _leave(self) -> None:
+        self._emissions.close()
         client, self._client = self._client, None
         if client is not None:
             client.close()
-            if client.pid is not None:
-                self._left.add(client.pid)
+            self._clients.gone([client.pid] if client.pid is not None else [])
 
     def _pause(self, seconds: float) -> None:
         self._stopping.wait(seconds)
@@ -331,6 +348,11 @@ class Watcher:
     def _look(self) -> None:
         self._wake.set()
 
+    def _touched(self, pane: WatchedPane, history: int) -> None:
+        pane.touched(history)
+        self._notify()
+        self._want_capture(pane)
+
     def _output(self, pane: WatchedPane, data: bytes) -> None:
         if pane.feed(data):
             self._notify()
@@ -341,12 +363,13 @@ class Watcher:
         self._want_capture(pane)
 
     def _want_capture(self, pane: WatchedPane) -> None:
-        if self._captures is not None:
+        if self._captures is not None and pane.wants_capture:
             self._captures.want(pane)
 
     def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+        if self._waiting:  # whoever begins to wait says so before looking at what has changed already
+            with self._changed:
+                self._changed.notify_all()
 
 
 def _server(inventory: Inventory) -> tuple[int, int]:

@@ -1,0 +1,96 @@
+"""What is read of a host's panes, and how: by output streams, or by polling for changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal
+
+from tmux_sentry.clock import Clock
+from tmux_sentry.tmux.model import PaneInfo
+from tmux_sentry.tmux.version import Ability
+from tmux_sentry.watch.feeds import Feeds
+from tmux_sentry.watch.pane import WatchedPane
+from tmux_sentry.watch.polling import EVERY, EVERY_BY_EXEC, ChangedPanes
+from tmux_sentry.watch.registry import Panes
+
+_log = logging.getLogger(__name__)
+
+#: `auto`: streams, and polling where tmux has none or where a session's stream failed twice in a row.
+Method = Literal["auto", "stream", "poll"]
+
+
+class Reading:
+    """The Watcher's control loop owns it."""
+
+    def __init__(
+        self,
+        feeds: Feeds,
+        clock: Clock,
+        method: Method,
+        max_panes: int,
+        touched: Callable[[WatchedPane, int], None],
+    ) -> None:
+        """`touched(pane, history)` is called for a polled pane that has changed, `history` rows above its screen."""
+        self._feeds, self._clock = feeds, clock
+        self._method, self._max_panes, self._touched = method, max_panes, touched
+        self._able = Ability.STREAM
+        self._changed = ChangedPanes()
+        self._polled = False  # whether any pane is
+        self._too_many = False
+
+    def begin(self, able: Ability) -> None:
+        """A command client is attached whose tmux can do this."""
+        if self._method == "stream" and able < Ability.STREAM:
+            _log.warning("tmux before 3.2 has no output streams: its panes are polled")
+        self._able = able
+
+    def choose(self, panes: Panes, wanted: Sequence[PaneInfo], infos: Sequence[PaneInfo]) -> None:
+        """Say of each pane whether it is read, and whether by polling."""
+        oldest = sorted(wanted, key=lambda info: int(info.identity.pane_id[1:]))
+        if (len(oldest) > self._max_panes) is not self._too_many:
+            self._too_many = not self._too_many
+            if self._too_many:
+                _log.warning(
+                    "%s: %d panes, of which only the first %d are read (watch.max_panes)",
+                    oldest[0].identity.host, len(oldest), self._max_panes,
+                )  # fmt: skip
+        read = {info.identity for info in oldest[: self._max_panes]}
+        failing = self._feeds.failing() if self._method == "auto" else set()
+        for info in infos:
+            if (pane := panes.get(info.identity)) is not None:
+                pane.reading = info.identity in read
+                pane.poll(not self._streaming or info.session_id in failing)
+
+    def follow(self, read: Collection[WatchedPane], infos: Sequence[PaneInfo], every: Collection[str]) -> None:
+        """Let the streams and the polling follow: `read` as `choose` said, `every` names all panes of the server."""
+        if self._streaming:
+            self._feeds.follow(read, every)
+        by_id = {pane.identity: pane for pane in read if pane.polled}
+        self._polled = bool(by_id)
+        polled = [info for info in infos if info.identity in by_id]
+        for info in self._changed.update(polled, self._clock.monotonic()):
+            self._touched(by_id[info.identity], info.history)
+
+    def again_in(self) -> float | None:
+        """Seconds until the next inventory is due for what is read."""
+        every = EVERY if self._able is Ability.STREAM else EVERY_BY_EXEC
+        waits = [self._feeds.retry_in(), every if self._polled else None]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def pids(self) -> set[int | None]:
+        """Process ids of the streams' clients."""
+        return self._feeds.pids()
+
+    def take_ended(self) -> set[int]:
+        """Process ids of streams' clients that ended since the last call, as far as one can know from here."""
+        return self._feeds.take_ended()
+
+    def close(self) -> None:
+        """Leave every session."""
+        self._feeds.close()
+        self._changed = ChangedPanes()
+
+    @property
+    def _streaming(self) -> bool:
+        return self._method != "poll" and self._able is Ability.STREAM
