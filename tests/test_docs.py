@@ -17,6 +17,7 @@ import pytest
 from build import ProjectBuilder
 from pyproject_hooks import quiet_subprocess_runner
 
+from tmux_sentry.config.hosts import read_hosts
 from tmux_sentry.config.schema import load_schema
 from tmux_sentry.contracts import CheckerPlugin, NotifierPlugin
 from tmux_sentry.demo import StandInCheck
@@ -83,10 +84,23 @@ pipelines:
           - send_keys: {text: "echo ${pane.window_name}", untrusted: {max_chars: 9}, report_exit: true}
 """
 
+
+def is_hosts(block: str) -> bool:
+    """Whether an example is a hosts file."""
+    return re.search("^hosts:", block, re.MULTILINE) is not None
+
+
 EXAMPLES = [
     pytest.param(whole(block), id=f"{page.name}-{number}")
     for page in (POLICY_PAGE, ROOT / "README.md")
     for number, block in enumerate(blocks(page, "yaml"), start=1)
+    if not is_hosts(block)
+]
+HOSTS_PAGE = ROOT / "docs" / "hosts.md"
+HOSTS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in (HOSTS_PAGE, ROOT / "README.md")
+    for number, block in enumerate(filter(is_hosts, blocks(page, "yaml")), start=1)
 ]
 
 
@@ -120,6 +134,25 @@ def test_every_warning_of_check_is_explained_and_no_other(tmp_path: Path) -> Non
     told = [re.escape(text).replace(r"\.\.\.", ".*") for text in texts]
     assert [what for what in warnings if not any(re.match(pattern, what) for pattern in told)] == []
     assert [pattern for pattern in told if not any(re.match(pattern, what) for what in warnings)] == []
+
+
+@pytest.mark.parametrize("text", HOSTS)
+def test_every_hosts_file_that_is_shown_is_valid(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "hosts.yaml"
+    path.write_text(text)
+    path.chmod(0o600)
+    assert read_hosts(path).warnings == ()
+
+
+def test_every_key_of_the_hosts_file_has_its_row() -> None:
+    told = set(
+        re.findall("`([a-z_.]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", HOSTS_PAGE.read_text(), re.MULTILINE)))
+    )
+    parts = load_schema("hosts")["$defs"]
+    keys = set(parts["host"]["properties"]) - {"ssh", "tmux", "watch"}
+    keys |= {f"{part}.{key}" for part in ("ssh", "tmux", "watch") for key in parts[part]["properties"]}
+    keys -= {"ssh.password", "ssh.key_passphrase"}  # said to belong elsewhere
+    assert keys <= told
 
 
 # ------------------------------------------------------------------------------- the schema
