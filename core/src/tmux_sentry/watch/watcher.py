@@ -19,12 +19,14 @@ from tmux_sentry.tmux.model import Capture, PaneInfo, TmuxAddress
 from tmux_sentry.transport.base import Transport
 from tmux_sentry.watch.backoff import Backoff
 from tmux_sentry.watch.captures import CaptureWorker
+from tmux_sentry.watch.changes import Changes
 from tmux_sentry.watch.clients import OwnClients
 from tmux_sentry.watch.emissions import Emissions
-from tmux_sentry.watch.events import HostDown, HostUp, Inventoried, Sink
+from tmux_sentry.watch.events import Inventoried, Sink
 from tmux_sentry.watch.feeds import Feeds
 from tmux_sentry.watch.pane import PaneView, WatchedPane
 from tmux_sentry.watch.prompt import is_idle_shell
+from tmux_sentry.watch.reach import Reach
 from tmux_sentry.watch.reading import Method, Reading
 from tmux_sentry.watch.registry import GRACE, Panes
 
@@ -92,13 +94,10 @@ class Watcher:
         self._captures: CaptureWorker | None = None
         self._thread: threading.Thread | None = None
         self._cycle = threading.Lock()  # one inventory at a time
-        self._changed = threading.Condition()
-        self._waiting = 0  # how many threads
+        self._changes = Changes()
+        self._reach = Reach(host, sink, clock)
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._up = False
-        self._lost_at: float | None = None  # monotonic; None while reachable, and before the first time
-        self._said = ""
 
     # ------------------------------------------------------------------ for everyone
 
@@ -120,8 +119,7 @@ class Watcher:
             self._thread.join(timeout)
         if self._captures is not None:
             self._captures.stop()
-        with self._changed:
-            self._changed.notify_all()
+        self._changes.tell()
 
     def want(self, predicate: Callable[[PaneInfo], bool]) -> None:
         """Read the text of these panes only; all panes are still listed, announced and closed."""
@@ -133,7 +131,7 @@ class Watcher:
         """The attached command client. Raises Unreachable."""
         client = self._client
         if client is None or not client.alive:
-            raise Unreachable(f"{self._host}: its tmux server is not reached now", self._said)
+            raise Unreachable(f"{self._host}: its tmux server is not reached now", self._reach.why)
         return client
 
     def panes(self) -> tuple[PaneInfo, ...]:
@@ -142,9 +140,9 @@ class Watcher:
 
     def wait_inventory(self, timeout: float) -> tuple[PaneInfo, ...]:
         """The first inventory, waited for. Raises Unreachable when the host is down, or after `timeout` seconds."""
-        self._wait(lambda: self._inventory is not None or bool(self._said), timeout)
+        self._changes.wait(lambda: self._inventory is not None or bool(self._reach.why), timeout)
         if self._inventory is None:
-            raise Unreachable(f"{self._host}: its tmux server cannot be reached", self._said)
+            raise Unreachable(f"{self._host}: its tmux server cannot be reached", self._reach.why)
         return self._infos
 
     def pane(self, identity: PaneIdentity) -> PaneInfo | None:
@@ -189,7 +187,7 @@ class Watcher:
             view = self.view(identity)
             return view is None or view.version != since or self._stopping.is_set()
 
-        return self._wait(moved, timeout)
+        return self._changes.wait(moved, timeout)
 
     def acknowledge(self, emitted: Emitted) -> None:
         """What came of it is committed: it need not come again after a restart."""
@@ -200,14 +198,6 @@ class Watcher:
         self._take_inventory(self.client)
         self._look()
         return self._infos
-
-    def _wait(self, until: Callable[[], bool], timeout: float) -> bool:
-        with self._changed:
-            self._waiting += 1
-            try:
-                return self._changed.wait_for(until, timeout)
-            finally:
-                self._waiting -= 1
 
     # --------------------------------------------------------------- the control loop
 
@@ -257,8 +247,7 @@ class Watcher:
             waits = [self._interval, self._reading.again_in(), GRACE if self._panes.closing else None]
             self._wake.wait(min(wait for wait in waits if wait is not None))
             self._stopping.wait(_AT_MOST_EVERY)
-        if self._lost_at is None:
-            self._lost_at = self._clock.monotonic()
+        self._reach.lost()
         self._leave()
 
     def _take_inventory(self, client: CommandClient) -> None:
@@ -268,7 +257,7 @@ class Watcher:
             if self._inventory is not None and _server(self._inventory) != _server(inventory):
                 self._reading.close()
                 self._panes.close_all()
-            self._say_up()
+            self._reach.up()
             infos = tuple(info for info in inventory.panes if self._in_sessions(info))
             self._inventory, self._infos = inventory, infos
             self._panes.update(infos, began)
@@ -283,7 +272,7 @@ class Watcher:
             )
         for pane in self._panes.all():
             self._want_capture(pane)
-        self._notify()
+        self._changes.tell()
 
     def _feed(self) -> None:
         """Let what is read follow the last inventory."""
@@ -300,18 +289,8 @@ class Watcher:
         own = self._client.pid if self._client is not None else None
         self._clients.say({own, *self._reading.pids(), *self._emissions.pids()})
 
-    def _say_up(self) -> None:
-        if self._up:
-            self._lost_at = None
-            return
-        away = self._clock.monotonic() - self._lost_at if self._lost_at is not None else 0.0
-        self._up, self._lost_at, self._said = True, None, ""
-        self._sink(HostUp(host=self._host, at=self._clock.now(), away=away))
-
     def _down(self, error: Unreachable) -> None:
         """The host is not reached; what was under way is given up."""
-        if self._lost_at is None and self._inventory is not None:
-            self._lost_at = self._clock.monotonic()
         if not isinstance(error, _ANSWERED):
             self._transport.reset()  # first, or leaving would wait for a link that hangs
         self._reading.close()
@@ -320,11 +299,8 @@ class Watcher:
         if isinstance(error, NoServer):
             self._panes.close_all()
             self._inventory = None
-        why = error.lines()[0]
-        if self._up or why != self._said:
-            self._up, self._said = False, why
-            self._sink(HostDown(host=self._host, at=self._clock.now(), why=why, error=error))
-        self._notify()
+        self._reach.down(error)
+        self._changes.tell()
 
     def _leave(self) -> None:
         self._emissions.close()
@@ -350,12 +326,12 @@ class Watcher:
 
     def _touched(self, pane: WatchedPane, history: int) -> None:
         pane.touched(history)
-        self._notify()
+        self._changes.tell()
         self._want_capture(pane)
 
     def _output(self, pane: WatchedPane, data: bytes) -> None:
         if pane.feed(data):
-            self._notify()
+            self._changes.tell()
         self._want_capture(pane)
 
     def _gap(self, pane: WatchedPane) -> None:
@@ -365,11 +341,6 @@ class Watcher:
     def _want_capture(self, pane: WatchedPane) -> None:
         if self._captures is not None and pane.wants_capture:
             self._captures.want(pane)
-
-    def _notify(self) -> None:
-        if self._waiting:  # whoever begins to wait says so before looking at what has changed already
-            with self._changed:
-                self._changed.notify_all()
 
 
 def _server(inventory: Inventory) -> tuple[int, int]:
