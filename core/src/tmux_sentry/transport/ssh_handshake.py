@@ -12,6 +12,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from tmux_sentry.errors import HostKeyRefused, Unreachable
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.transport.known_hosts import KnownHosts, Verdict, fingerprint
+from tmux_sentry.transport.moderated import ModeratedSocket
 from tmux_sentry.transport.target import SshTarget
 
 # No server of the last ten years needs one of these: OpenSSH 6.7 switched CBC off in 2014.
@@ -39,7 +40,7 @@ def connect(target: SshTarget, called: str, timeout: float) -> socket.socket:
         raise Unreachable(f"{called}: {_at(target)} cannot be reached", error.strerror or str(error)) from error
     # Without it, an answer that we wait for may itself wait for the delayed acknowledgement of the last one.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
+    return ModeratedSocket(sock)
 
 
 def connect_through(jump: paramiko.Transport, target: SshTarget, called: str, timeout: float) -> paramiko.Channel:
