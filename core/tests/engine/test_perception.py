@@ -121,3 +121,38 @@ def test_a_busy_parser_is_not_taken_for_a_hanging_one() -> None:
         perception.check()
     assert [delivered.next()[0] for _ in range(200)] == [str(number) for number in range(200)]
     perception.close()
+
+
+class Borderline:
+    """Takes about as long as a parser may."""
+
+    def parse(self, observation: Observation, pane: PaneFacts) -> Iterable[Signal]:
+        time.sleep(0.001)
+        return ()
+
+
+def test_parsers_that_end_just_as_they_are_given_up_lose_and_double_nothing() -> None:
+    delivered = Delivered()
+    perception = Perception({f"{n:02}": Borderline() for n in range(40)}, delivered, patience=0.001)
+    texts = [str(number) for number in range(20)]
+    for text in texts:
+        perception.feed(lines(text), FACTS)
+    found: list[str] = []
+    deadline = time.monotonic() + 20.0
+    while len(found) < len(texts) and time.monotonic() < deadline:
+        perception.check()
+        if not delivered.empty:
+            found.append(delivered.next()[0])
+    assert found == texts
+    perception.close()
+    time.sleep(0.01)
+    assert delivered.empty
+
+
+def test_a_parser_that_is_dropped_by_a_read_is_not_asked_again(never: threading.Event) -> None:
+    delivered = Delivered()
+    perception = Perception({"bad": Bad(never.wait), "good": Good()}, delivered, patience=0.05)
+    perception.read(lines("bad"), FACTS)
+    perception.feed(lines("bad"), FACTS)
+    assert delivered.next() == ("bad", ("bad",))
+    perception.close()

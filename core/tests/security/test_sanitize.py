@@ -58,6 +58,12 @@ def test_nothing_that_acts_or_hides_gets_through(text, limit):
     (line + block + visible(text)).encode("utf-8")
 
 
+@given(HOSTILE | st.text(st.characters(max_codepoint=0x7F)), st.integers(1, 40))
+def test_a_harmless_text_is_returned_as_the_long_way_leaves_it(text, limit):
+    long_way = clean(f"\x1b[0m{text}", limit)  # a colour goes without a trace
+    assert len(text) > limit or clean(text, limit) == long_way
+
+
 @pytest.mark.parametrize("function", [clean, clean_block, visible])
 def test_no_character_that_unicode_calls_a_control_or_invisible_gets_through(function):
     # Cf also has signs that are seen, such as the Arabic number sign.

@@ -123,13 +123,10 @@ def test_any_output_survives(data: bytes) -> None:
     assert unescape(escape(data)) == data
 
 
-def escaped_line(data: bytes) -> bytes:
-    return b"%output %1 " + escape(data) + b"\n"
-
-
+@pytest.mark.parametrize("start", [b"%output %1 ", b"%extended-output %1 0 : "])
 @given(st.lists(st.binary(min_size=1), max_size=8), st.integers(min_value=1, max_value=64))
-def test_any_output_survives_any_chunks(outputs: list[bytes], size: int) -> None:
-    data = b"".join(map(escaped_line, outputs))
+def test_any_output_survives_any_chunks(start: bytes, outputs: list[bytes], size: int) -> None:
+    data = b"".join(start + escape(output) + b"\n" for output in outputs)
     parser = ControlParser()
     events = [event for at in range(0, len(data), size) for event in parser.feed(data[at : at + size])]
     assert events == [Output(pane_id="%1", data=output) for output in outputs]

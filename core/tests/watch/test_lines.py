@@ -239,6 +239,33 @@ def test_any_split_gives_the_same_lines(pieces: list[bytes], cuts: list[int], wi
     assert split.partial == whole.partial
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    lines=st.lists(
+        st.text(alphabet="ab 中e\u0301✓\xa0\u200b\x85\t").map(str.encode)
+        | st.sampled_from(
+            [b"x" * (LINE_LIMIT + 9), b" \r", b"\xff\xe4\xb8", b"\x1b[31mred", b"\x1b]0;t\x07", b"a" + OFF]
+        ),
+        max_size=8,
+    ),
+    rest=st.sampled_from([b"", b" ", b"a", b"\xe4", b"\r", b"\x1b"]),
+)
+def test_whole_lines_are_read_as_the_same_bytes_are_one_by_one(lines: list[bytes], rest: bytes) -> None:
+    whole, single = LineAssembler(), LineAssembler()
+    for line in lines:
+        data = line + b"\r\n"
+        chunk = whole.feed(data)
+        chunks = [single.feed(data[at : at + 1]) for at in range(len(data))]
+        assert list(chunk.parts) == [part for one in chunks for part in one.parts]
+        assert chunk.printed == any(one.printed for one in chunks)
+    data = b"".join(line + b"\r\n" for line in lines) + rest
+    again, plain = LineAssembler(), LineAssembler()
+    assert flat(list(again.feed(data).parts)) == flat(
+        [part for at in range(len(data)) for part in plain.feed(data[at : at + 1]).parts]
+    )
+    assert again.partial == plain.partial
+
+
 @pytest.mark.parametrize(
     "data", [b"$ ls\r\n" + OFF + b"\rfile\r\n", b"% ls" + OFF + b"\r\r\nfile\r\n"], ids=["bash", "zsh"]
 )

@@ -20,9 +20,10 @@ class KnownPane:
 
     info: PaneInfo
     agent: str
-    state: AgentState
-    confidence: float
-    trust: Trust
+    facts: PaneFacts  # without what was typed; kept, as the parsers are told with every line
+    state: AgentState = AgentState.UNKNOWN
+    confidence: float = 0.0
+    trust: Trust = Trust.GUESSED
     pipeline: str = ""
     stage: str = ""
     last_signal: str = ""
@@ -49,14 +50,22 @@ class Panes:
     def see(self, info: PaneInfo) -> KnownPane:
         """Take in a pane of the inventory."""
         agent = agent_of(info.command, info.title)
+        facts = PaneFacts(
+            identity=info.identity,
+            agent=agent,
+            command=info.command,
+            title=info.title,
+            width=info.width,
+            source=text_source(info, agent),
+        )
         with self._lock:
             known = self._known.get(info.identity.key)
             if known is None:
-                known = KnownPane(info=info, agent=agent, state=AgentState.UNKNOWN, confidence=0.0, trust=Trust.GUESSED)
+                known = KnownPane(info=info, agent=agent, facts=facts)
             if known.agent != agent or known.info.command != info.command:
                 # Another program: what the last one said of itself is void.
                 known = replace(known, state=AgentState.UNKNOWN, confidence=0.0, trust=Trust.GUESSED)
-            return self._put(replace(known, info=info, agent=agent))
+            return self._put(replace(known, info=info, agent=agent, facts=facts))
 
     def hear(self, identity: PaneIdentity, signals: Iterable[Signal], *, screen: bool) -> KnownPane | None:
         """Take in Signals; a STATE that is believed becomes the pane's state."""
@@ -78,18 +87,8 @@ class Panes:
     def facts(self, identity: PaneIdentity, typed: tuple[str, ...]) -> PaneFacts:
         """What a parser may know."""
         known = self._known.get(identity.key)
-        if known is None:
-            return PaneFacts(identity=identity, typed=typed)
-        info = known.info
-        return PaneFacts(
-            identity=identity,
-            agent=known.agent,
-            command=info.command,
-            title=info.title,
-            width=info.width,
-            source=text_source(info),
-            typed=typed,
-        )
+        facts = known.facts if known is not None else PaneFacts(identity=identity)
+        return replace(facts, typed=typed) if typed else facts
 
     def mark_ready(self, identity: PaneIdentity) -> None:
         """The pane was seen from its first byte on: nothing was there before."""

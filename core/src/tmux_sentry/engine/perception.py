@@ -38,7 +38,7 @@ class Perception:
     """Observations in (`feed`, any thread), Signals out (`deliver`, the worker's thread, in the same order)."""
 
     def __init__(self, parsers: Mapping[str, Parser], deliver: Deliver, *, patience: float = PATIENCE) -> None:
-        self._parsers = dict(sorted(parsers.items()))
+        self._parsers = dict(sorted(parsers.items()))  # replaced and never changed: threads go through it
         self._deliver = deliver
         self._patience = patience
         self._inbox: queue.SimpleQueue[tuple[Observation, PaneFacts] | None] = queue.SimpleQueue()
@@ -53,7 +53,7 @@ class Perception:
     def read(self, observation: Observation, pane: PaneFacts) -> tuple[Signal, ...]:
         """Parse at once, for the capture a send is decided on; may take `patience` for a parser that hangs."""
         signals: list[Signal] = []
-        for name in list(self._parsers):
+        for name in self._parsers:
             try:
                 signals += call_bounded(partial(self._ask, name, observation, pane), self._patience, name)
             except TimedOut:
@@ -63,11 +63,11 @@ class Perception:
     def check(self) -> None:
         """Drop a parser that hangs and go on without it; called now and then by the engine."""
         with self._lock:
-            stuck = self._worker
-            if stuck.busy is None or time.monotonic() - stuck.busy[1] < self._patience:
+            stuck, busy = self._worker, self._worker.busy
+            if busy is None or time.monotonic() - busy[1] < self._patience:
                 return
             self._worker = _Worker(item=stuck.item)  # its own observation first, so that the order is kept
-        self._drop(stuck.busy[0])
+        self._drop(busy[0])
         self._start(self._worker)
 
     def close(self) -> None:
@@ -78,15 +78,17 @@ class Perception:
         threading.Thread(target=self._work, args=(worker,), name="parsers", daemon=True).start()
 
     def _drop(self, name: str) -> None:
-        if self._parsers.pop(name, None) is not None:
+        with self._lock:
+            known, self._parsers = self._parsers, {key: one for key, one in self._parsers.items() if key != name}
+        if name in known:
             log.error("parser %s did not answer in %g s and is switched off until the next start", name, self._patience)
 
     def _work(self, worker: _Worker) -> None:
         while (item := worker.item or self._inbox.get()) is not None:
+            worker.item = item
             signals: list[Signal] = []
-            for name in list(self._parsers):
-                with self._lock:
-                    worker.item, worker.busy = item, (name, time.monotonic())
+            for name in self._parsers:
+                worker.busy = (name, time.monotonic())  # in one step, as `check` may look at any time
                 signals += self._ask(name, *item)
                 with self._lock:
                     worker.busy = None
@@ -100,8 +102,7 @@ class Perception:
         if parser is None:
             return []
         try:
-            signals = list(parser.parse(observation, pane))
+            return [signal for signal in parser.parse(observation, pane) if isinstance(signal, Signal)]
         except BaseException as error:  # a plugin's SystemExit too: this thread must go on
             log.warning("parser %s failed on one observation: %s: %s", name, type(error).__name__, clean(str(error)))
             return []
-        return [signal for signal in signals if isinstance(signal, Signal)]

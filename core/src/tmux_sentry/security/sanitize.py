@@ -43,7 +43,10 @@ def clean(text: str, limit: int = 500) -> str:
     Newlines and tabs become spaces; escape sequences disappear; every other character that
     would not be seen as itself becomes U+FFFD, so that a reader sees that something was there.
     """
-    part = _SEQUENCES.sub("", text[: limit * _READ])
+    part = text[: limit * _READ]
+    if len(text) <= limit and part.isascii() and part.isprintable():
+        return part  # nearly every text: nothing below would change it
+    part = _SEQUENCES.sub("", part)
     part = part.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     return _cut(_BAD_LINE.sub(REMOVED, part), limit, more=len(text) > limit * _READ)
 

@@ -119,8 +119,9 @@ class ControlParser:
             self._in_block(self._block, line, events)
         elif line.startswith(b"%extended-output "):
             words, _, data = line[17:].partition(b" : ")
-            pane, _, age = words.partition(b" ")
-            events.append(Output(pane_id=_text(pane), data=unescape(data), age=_number(age.partition(b" ")[0])))
+            pane, _, rest = words.partition(b" ")
+            age = rest.partition(b" ")[0]
+            events.append(Output(pane_id=_text(pane), data=unescape(data), age=int(age) if age.isdigit() else 0))
         elif line.startswith(b"%output "):
             pane, _, data = line[8:].partition(b" ")
             events.append(Output(pane_id=_text(pane), data=unescape(data)))
@@ -194,7 +195,3 @@ def unescape(data: bytes) -> bytes:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
-
-
-def _number(raw: bytes) -> int:
-    return int(raw) if raw.isdigit() else 0

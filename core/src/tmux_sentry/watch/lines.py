@@ -112,10 +112,10 @@ class LineAssembler:
         self._undecoded = data[used:]
         text, self._held = self._held + decoded, ""
         lines = text.split("\r\n")
-        if self._fresh and not lines[-1] and "".join(lines).isprintable():
+        if self._fresh and lines.pop() == "" and "".join(lines).isprintable():
             # Whole lines with nothing in them to interpret: nearly all output of programs.
-            self._lines = [line[:LINE_LIMIT].rstrip() for line in lines[:-1]]
-            self._printed = self._printed or bool(self._lines)
+            self._lines = [line[:LINE_LIMIT].rstrip() for line in lines]
+            self._printed = bool(lines)
         else:
             at = 0
             while at < len(text):

@@ -20,12 +20,14 @@ _KINDS = {
     "ERROR": SignalKind.ERROR,
 }
 _COMMON = frozenset({"type", "id", "run", "stage", "message"})
-_OWN = {
-    "STATUS": frozenset({"ok"}),
-    "DONE": frozenset({"ok"}),
-    "PROGRESS": frozenset({"percent", "done", "total"}),
-    "STATE": frozenset({"state"}),
-    "ASK": frozenset({"question", "choices"}),
+#: The fields of each type; others are `data`.
+_FIELDS = {
+    "STATUS": _COMMON | {"ok"},
+    "DONE": _COMMON | {"ok"},
+    "PROGRESS": _COMMON | {"percent", "done", "total"},
+    "STATE": _COMMON | {"state"},
+    "ASK": _COMMON | {"question", "choices"},
+    "ERROR": _COMMON,
 }
 
 
@@ -33,7 +35,15 @@ class _NotAnEvent(Exception):
     """A field that identifies or decides has the wrong type."""
 
 
-def to_signal(value: dict[str, Any], *, evidence: str, at: float, live: bool, confidence: float) -> Signal | None:
+def to_signal(
+    value: dict[str, Any],
+    *,
+    evidence: str,
+    at: float,
+    live: bool,
+    confidence: float,
+    trust: Trust = Trust.PRINTED,
+) -> Signal | None:
     """The Signal for one event, or None for an unknown type and for a wrong identifying or deciding field."""
     try:
         event_type = _type(value)
@@ -41,7 +51,7 @@ def to_signal(value: dict[str, Any], *, evidence: str, at: float, live: bool, co
         return Signal(
             kind=_KINDS[event_type],
             parser=NAME,
-            trust=Trust.PRINTED,
+            trust=trust,
             confidence=confidence,
             digest=hashlib.sha256(strictjson.canonical(value).encode()).hexdigest(),
             at=at,
@@ -56,7 +66,7 @@ def to_signal(value: dict[str, Any], *, evidence: str, at: float, live: bool, co
             run=_name(value, "run", number=True),
             evidence=clean(evidence, 200),
             live=live,
-            data={key: item for key, item in value.items() if key not in _COMMON | _OWN.get(event_type, frozenset())},
+            data={key: item for key, item in value.items() if key not in _FIELDS[event_type]},
         )
     except _NotAnEvent:
         return None

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmux_sentry_parser_sentry import strictjson
-from tmux_sentry_parser_sentry.unwrap import Row, join
+from tmux_sentry_parser_sentry.unwrap import MAX_CHARS, MAX_DEPTH, Row, join
 
 WORD = "SENTRY"
 MAX_BYTES = 4096  # from the marker to the end of the JSON
 BORDERS = "│┃|║"
+EDGE = f" {BORDERS}"  # what a box leaves at the end of a row
 BULLETS = "●•✦*-+⎿└├·"
 _MAX_INDENT = 200
 # One bullet (`+### SENTRY` is a diff, not a bullet: a space must follow), then a line or list number.
@@ -27,7 +28,7 @@ _DECORATION = re.compile(rf"(?:[{re.escape(BULLETS)}](?=\s|$)[\s{BORDERS}]*)?(?:
 _NO_CONTINUATION = re.compile(r"[╭╮╰╯┌┐└┘─━…]|\+ ?\d+ (?:more )?lines?\b")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each event of each pane, at half the cost
 class Mark:
     """A marker at the start of a line: what stands before it, its own text, and what follows."""
 
@@ -36,7 +37,7 @@ class Mark:
     body: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, as above
 class Found:
     """A complete event: rows `first` to `last` (0-based) of what was searched."""
 
@@ -51,13 +52,9 @@ class Found:
 
 def mark(line: str, *, bare: bool) -> Mark | None:
     """The marker that `line` starts with; `bare` also takes `SENTRY {` without its `###`."""
-    at = line.find(WORD)
-    if at < 0 or at > _MAX_INDENT:
+    before, word, body = line.partition(WORD)
+    if not word or len(before) > _MAX_INDENT or (body and not body[0].isspace()):
         return None
-    body = line[at + len(WORD) :]
-    if body and not body[0].isspace():
-        return None
-    before = line[:at]
     if before.endswith("@@"):
         sign = "@@"
     elif before.endswith("### "):
@@ -67,11 +64,11 @@ def mark(line: str, *, bare: bool) -> Mark | None:
     else:
         return None
     prefix = before[: len(before) - len(sign)]
-    if prefix and not (prefix[-1].isspace() or prefix[-1] in BORDERS):
-        return None
-    if not _DECORATION.fullmatch(_inside(prefix)):
-        return None
-    return Mark(prefix=prefix, marker=sign + WORD, body=body)
+    return None if prefix and not _decorates(prefix) else Mark(prefix=prefix, marker=sign + WORD, body=body)
+
+
+def _decorates(prefix: str) -> bool:
+    return (prefix[-1].isspace() or prefix[-1] in BORDERS) and bool(_DECORATION.fullmatch(_inside(prefix)))
 
 
 def find(rows: Sequence[str], *, capture: bool, start: int = 0) -> Iterator[Found]:
@@ -86,27 +83,40 @@ def find(rows: Sequence[str], *, capture: bool, start: int = 0) -> Iterator[Foun
 
 
 def _event(rows: Sequence[str], index: int, found: Mark, capture: bool) -> Found | None:
-    boxed = any(border in found.prefix for border in BORDERS)
-    first = _row(rows[index], len(rows[index]) - len(found.body), boxed)
-    joined = join(_continued(rows, index, first, boxed) if capture else (first,))
+    boxed = bool(found.prefix) and any(border in found.prefix for border in BORDERS)
+    body, last = found.body.rstrip(EDGE if boxed else None), index
+    if whole := on_one_row(body):
+        value, end = whole
+        body, after = body[:end], body[end:]
+    else:
+        first = _row(rows[index], len(rows[index]) - len(found.body), boxed)
+        joined = join(_continued(rows, index, first, boxed) if capture else (first,))
+        read = strictjson.read(joined.text) if joined else None
+        if joined is None or read is None:
+            return None
+        value, body, after, last = read, joined.text, joined.after, index + joined.rows - 1
     # A shell's or dialog's quotation goes on after the JSON: `... }'`.
-    if joined is None or joined.after.strip(f" {BORDERS}"):
+    if after.strip(EDGE):
         return None
-    text = f"{found.marker} {joined.text.lstrip()}"
+    text = f"{found.marker} {body.lstrip()}"
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        return None
-    value = strictjson.read(joined.text)
-    if value is None:
         return None
     return Found(
         first=index,
-        last=index + joined.rows - 1,
+        last=last,
         prefix=found.prefix,
         text=text,
-        body=joined.text.strip(),
+        body=body.strip(),
         value=value,
-        plain=bool(found.marker != WORD and joined.rows == 1),
+        plain=bool(found.marker != WORD and last == index),
     )
+
+
+def on_one_row(text: str) -> tuple[dict[str, Any], int] | None:
+    """The object that `text` starts with and its end, where that takes the JSON parser alone: nearly always."""
+    # With so few brackets it cannot be too deep.
+    small = len(text) <= MAX_CHARS and text.count("{") + text.count("[") <= MAX_DEPTH
+    return strictjson.read_first(text) if small else None
 
 
 def _continued(rows: Sequence[str], index: int, first: Row, boxed: bool) -> Iterator[Row]:
@@ -114,7 +124,7 @@ def _continued(rows: Sequence[str], index: int, first: Row, boxed: bool) -> Iter
     yield first
     previous = first
     for line in rows[index + 1 :]:
-        start = len(line) - len(line.lstrip(f" {BORDERS}" if boxed else None))
+        start = len(line) - len(line.lstrip(EDGE if boxed else None))
         row = _row(line, start, boxed)
         if not row.text or previous.text.endswith("…") or _NO_CONTINUATION.match(row.text):
             return
@@ -125,7 +135,7 @@ def _continued(rows: Sequence[str], index: int, first: Row, boxed: bool) -> Iter
 
 
 def _row(line: str, start: int, boxed: bool) -> Row:
-    text = line[start:].rstrip(f" {BORDERS}" if boxed else None)
+    text = line[start:].rstrip(EDGE if boxed else None)
     return Row(text=text, end=start + len(text))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from tmux_sentry import Lines, Observation, PaneFacts, Screen, Signal
+from tmux_sentry import Emitted, Lines, Observation, PaneFacts, Screen, Signal, Trust
 from tmux_sentry_parser_sentry.events import NAME, to_signal
 from tmux_sentry_parser_sentry.grammar import WORD, find
 from tmux_sentry_parser_sentry.picture import Echoes, quoted
@@ -20,20 +18,36 @@ class SentryParser:
 
     def parse(self, observation: Observation, pane: PaneFacts) -> list[Signal]:
         """The events in one Observation, oldest first; [] for anything that is not one."""
-        if not isinstance(observation, (Lines, Screen)) or not any(WORD in line for line in observation.lines):
+        if isinstance(observation, Emitted):
+            return _emitted(observation)
+        if not isinstance(observation, (Lines, Screen)) or WORD not in "\n".join(observation.lines):
             return []
-        return list(_signals(observation, pane))
+        return _signals(observation, pane)
 
 
-def _signals(observation: Lines | Screen, pane: PaneFacts) -> Iterator[Signal]:
+def _emitted(observation: Emitted) -> list[Signal]:
+    """The one event that a process handed over, within the bounds of a printed one. How it came makes it worth more."""
+    found = next(find((f"@@{WORD} {observation.text.strip()}",), capture=False), None)
+    if found is None:
+        return []
+    signal = to_signal(
+        found.value, evidence=found.body, at=observation.at, live=True, confidence=1.0, trust=Trust.EMITTED
+    )
+    return [signal] if signal else []
+
+
+def _signals(observation: Lines | Screen, pane: PaneFacts) -> list[Signal]:
+    signals = []
     capture = isinstance(observation, Screen)
     before = () if isinstance(observation, Screen) else observation.before
     rows = (*before, *observation.lines)
     agent_screen = capture and bool(pane.agent)
-    echoes = Echoes(pane.typed)
+    echoes = Echoes(pane.typed) if pane.typed else None
     for found in find(rows, capture=capture, start=len(before)):
         # A shell's screen may start with output after `clear`; an agent's starts where its transcript scrolled off.
-        if echoes.shows(rows, found, scrolled=agent_screen) or quoted(rows, found, agent_screen=agent_screen):
+        if echoes and echoes.shows(rows, found, scrolled=agent_screen):
+            continue
+        if quoted(rows, found, agent_screen=agent_screen):
             continue
         signal = to_signal(
             found.value,
@@ -43,4 +57,5 @@ def _signals(observation: Lines | Screen, pane: PaneFacts) -> Iterator[Signal]:
             confidence=1.0 if found.plain else 0.9,
         )
         if signal:
-            yield signal
+            signals.append(signal)
+    return signals

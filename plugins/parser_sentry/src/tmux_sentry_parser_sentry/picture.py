@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tmux_sentry_parser_sentry.grammar import BORDERS, BULLETS, Found
+from tmux_sentry_parser_sentry.grammar import BORDERS, BULLETS, EDGE, Found
 
 CONTEXT = 24  # normalised characters before an event that tell its place from another
 _ROWS = 8  # rows searched for that context
@@ -18,6 +18,7 @@ _DECORATION = re.compile(rf"[\s\u2500-\u259f{re.escape(BULLETS + BORDERS)}]+")
 _MARKER = re.compile(r"(?:###|@@)?SENTRY$")
 # An opening quote, with or without the sign of a marker that the row break cut: `printf '###`.
 _OPEN_QUOTE = re.compile(r"(?:^|[\s(=])['\"`](?:###)?$")
+_QUOTE_ENDS = ("'", '"', "`", "###")
 _HEREDOC = re.compile(r"<<-? ?['\"\\]?([A-Z][A-Z_]{2,})\b")
 _USER = re.compile(r"(?:[❯›]|\w{0,12}>)(?:\s|$)")  # aider's is "diff> "
 
@@ -91,9 +92,12 @@ def _above(rows: Sequence[str], found: Found) -> tuple[str, bool]:
 
 def quoted(rows: Sequence[str], found: Found, *, agent_screen: bool) -> bool:
     """Whether the rows above show that the event is quoted: in a command, a here-document, a person's input."""
-    if _in_heredoc(rows[max(found.first - _HEREDOC_ROWS, 0) : found.first]):
+    above = rows[max(found.first - _HEREDOC_ROWS, 0) : found.first]
+    # The regular expressions are for the few rows that have a sign of either.
+    if "<<" in "\n".join(above) and _in_heredoc(above):
         return True
-    if found.first and _OPEN_QUOTE.search(rows[found.first - 1].rstrip(f" {BORDERS}")):
+    row = above[-1].rstrip(EDGE) if above else ""
+    if row.endswith(_QUOTE_ENDS) and _OPEN_QUOTE.search(row):
         return True
     return agent_screen and _in_input(rows, found.first)
 
@@ -108,8 +112,8 @@ def _in_heredoc(above: Sequence[str]) -> bool:
 
 def _in_input(rows: Sequence[str], row: int) -> bool:
     """Whether the paragraph that ends above `row` began with an agent's sign for what a person wrote."""
-    while row and rows[row - 1].strip(f" {BORDERS}"):
+    while row and rows[row - 1].strip(EDGE):
         row -= 1
-        if _USER.match(rows[row].lstrip(f" {BORDERS}")):
+        if _USER.match(rows[row].lstrip(EDGE)):
             return True
     return False

@@ -17,15 +17,22 @@ def read(text: str) -> dict[str, Any] | None:
     Refused: duplicate keys, NaN and Infinity, numbers outside 64-bit integers and finite floats,
     raw control characters, lone surrogates (also escaped ones). The caller bounds length and depth.
     """
-    if _CONTROL.search(text):
-        return None
+    found = read_first(text)
+    return found[0] if found and not text[found[1] :].strip(" ") else None
+
+
+def read_first(text: str) -> tuple[dict[str, Any], int] | None:
+    """The object at the start of `text`, as `read` has it, and the offset just after it; None when there is none."""
     try:
-        value = _READER.decode(text)
+        value, end = _READER.raw_decode(text, len(text) - len(text.lstrip(" ")))
         # An escaped lone surrogate passes the decoder and then crashes the first thing that encodes it.
-        _PLAIN.encode(value).encode("utf-8")
+        if "\\u" in text or not text.isascii():
+            _PLAIN.encode(value).encode("utf-8")
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict) or (not text.isprintable() and _CONTROL.search(text, 0, end)):
+        return None
+    return value, end
 
 
 def canonical(value: dict[str, Any]) -> str:
