@@ -96,6 +96,15 @@ def test_a_pane_that_was_never_adopted_gets_no_intent(store: Store, pane: PaneId
         intend(pane=replace(pane, pane_pid=1))
 
 
+def test_a_respawned_pane_is_known_by_its_place(store: Store, pane: PaneIdentity) -> None:
+    assert store.fence_before_respawn(pane) is None
+    store.save_fence(replace(pane, pane_pid=pane.pane_pid + 1).key, 2, 7)
+    store.save_fence(replace(pane, pane_pid=pane.pane_pid + 2).key, 2, 9)
+    store.save_fence(replace(pane, pane_id=f"{pane.pane_id}0").key, 5, 50)
+    store.save_fence(replace(pane, server_start=pane.server_start + 1).key, 5, 50)
+    assert store.fence_before_respawn(pane) == Fence(epoch=2, marker=9)
+
+
 def test_a_fence_never_goes_down(store: Store, pane: PaneIdentity) -> None:
     assert store.fence(pane.key) is None
     store.save_fence(pane.key, 3, 40)

@@ -20,7 +20,8 @@ _STATUS: dict[Word, IntentStatus] = {Word.SENT: "injected", Word.REFUSED: "refus
 def claim(job: Job, ports: Ports) -> Adopted | str:
     """The pane's epoch and marker, adopted if nobody has; or why the pane is not ours to type into."""
     known = ports.store.fence(job.pane.key)
-    epoch, marker = (known.epoch, known.marker) if known else (1, 0)
+    floor = known or ports.store.fence_before_respawn(job.pane)
+    epoch, marker = (floor.epoch, floor.marker) if floor else (1, 0)
     fence = adopt(ports.watcher.client, job.pane, ports.owner, epoch, marker, take_over=ports.take_over)
     if fence.refused is not None:
         return f"the pane belongs to {fence.refused}; to take it over: tmux-sentry run --take-over"

@@ -120,6 +120,17 @@ def fence(connection: Connection, pane_key: str) -> Fence | None:
     return None if row is None else Fence(epoch=row.epoch, marker=row.marker)
 
 
+def fence_before_respawn(connection: Connection, pane: PaneIdentity) -> Fence | None:
+    """The fence of the same tmux pane under an earlier process: its options survive `respawn-pane`."""
+    place = f"{pane.server}/{pane.pane_id}/"
+    row = connection.execute(
+        select(fences)
+        .where(func.substr(fences.c.pane_key, 1, len(place)) == place)
+        .order_by(fences.c.epoch.desc(), fences.c.marker.desc())
+    ).first()
+    return None if row is None else Fence(epoch=row.epoch, marker=row.marker)
+
+
 def save_fence(connection: Connection, pane_key: str, epoch: int, marker: int) -> None:
     """Raise the pane's fence. It never goes down: a number that was used must not be used again."""
     new = upsert(fences).values(pane_key=pane_key, epoch=epoch, marker=marker)

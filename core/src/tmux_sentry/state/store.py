@@ -206,6 +206,11 @@ class Store:
         with self._database.read() as connection:
             return journal.fence(connection, pane_key)
 
+    def fence_before_respawn(self, pane: PaneIdentity) -> Fence | None:
+        """The same of the tmux pane under an earlier process."""
+        with self._database.read() as connection:
+            return journal.fence_before_respawn(connection, pane)
+
     def save_fence(self, pane_key: str, epoch: int, marker: int) -> None:
         """Commit a pane's fence after adoption; it never goes down."""
         with self._database.write() as connection:
