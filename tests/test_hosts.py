@@ -170,7 +170,7 @@ def test_slow_hosts_are_asked_at_the_same_time(fleet: Fleet, silent: int) -> Non
     code, rows, took = fleet.status()
     assert (code, rows["good"]["reachable"]) == (4, True)
     assert "within 10 s" in rows["silent0"]["error"]
-    assert took < 20.0, "three time-outs of 10 s one after the other"
+    assert took < 27.0, "three time-outs of 10 s one after the other"
 
 
 def test_a_slow_host_is_named_while_it_is_waited_for(fleet: Fleet) -> None:

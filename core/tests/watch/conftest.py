@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
+import subprocess
+import sys
+import termios
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -97,6 +106,139 @@ def watch(tmux_server: TmuxServer, log: Log) -> Iterator[Callable[..., Watcher]]
     for watcher in watchers:
         watcher.stop()
     transport.close()
+
+
+class Human:
+    """`tmux attach` in a terminal of its own, as a person has it; what tmux draws there is read all the time."""
+
+    def __init__(self, server: TmuxServer, *args: str, columns: int = 100, rows: int = 30) -> None:
+        self._server = server
+        self._ours, terminal = os.openpty()
+        self.name = os.ttyname(terminal)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        env = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
+        self._process = subprocess.Popen(
+            [*server.address.argv(), "attach", *args],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env={**env, "TERM": "xterm-256color"},
+            start_new_session=True,
+        )
+        os.close(terminal)
+        self._drawn = bytearray()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        server.wait(lambda: self.attached, "the person's tmux")
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the last one with the terminal open has left
+            while data := os.read(self._ours, 1 << 16):
+                self._drawn += data
+
+    @property
+    def drawn(self) -> bytes:
+        """Every byte that tmux wrote to the terminal."""
+        return bytes(self._drawn)
+
+    @property
+    def attached(self) -> bool:
+        return self.name in self._server.run("list-clients", "-F", "#{client_name}").splitlines()
+
+    def type(self, text: str) -> None:
+        """Press these keys; `\\x02` is tmux's prefix."""
+        os.write(self._ours, text.encode())
+
+    def detach(self) -> None:
+        """Leave as a person does."""
+        self.type("\x02d")
+        self._process.wait(10)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(10)
+        self._reader.join(10)
+        os.close(self._ours)
+
+
+@pytest.fixture
+def human(tmux_server: TmuxServer) -> Iterator[Callable[..., Human]]:
+    """`human("-t", "work", columns=100, rows=30)`: a person attaches; whoever is still there leaves at the end."""
+    people: list[Human] = []
+
+    def attach(*args: str, **size: int) -> Human:
+        people.append(Human(tmux_server, *args, **size))
+        return people[-1]
+
+    yield attach
+    for person in people:
+        person.close()
+
+
+COUNT = """\
+import sys, time
+from pathlib import Path
+
+word, stop, pause, number = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), 0
+while not stop.exists():
+    number += 1
+    print(f"{word}{number}", flush=True)
+    time.sleep(pause)
+stop.with_suffix(".last").write_text(f"{number}\\n")
+"""
+
+
+class Count:
+    """A program in a pane that prints `word1`, `word2`, ... until it is ended."""
+
+    def __init__(self, directory: Path, log: Log, word: str, pause: float = 0.01) -> None:
+        """It rests `pause` seconds between two lines."""
+        self._log, self._word = log, word
+        self._stop = directory / f"stop-{word}"
+        script = directory / "count.py"
+        script.write_text(COUNT)
+        self.command = f"{sys.executable} {script} {word} {self._stop} {pause}"
+
+    def numbers(self, lines: Iterator[str]) -> list[int]:
+        rest = [line[len(self._word) :] for line in lines if line.startswith(self._word)]
+        return [int(number) for number in rest if number.isdigit()]
+
+    def told(self, pane: str) -> list[int]:
+        """What came as lines, in order."""
+        return self.numbers(iter(self._log.lines(pane)))
+
+    def shown(self, pane: str) -> set[int]:
+        """What came as lines or on a screen."""
+        return set(self.told(pane)).union(*(self.numbers(iter(s.lines)) for s in self._log.screens(pane)))
+
+    def wait_more(self, pane: str, count: int = 20) -> None:
+        """Wait for `count` more lines."""
+        before = len(self.told(pane))
+        self._log.wait(lambda: len(self.told(pane)) >= before + count, f"more lines of {pane}")
+
+    def end(self, pane: str) -> int:
+        """End the program, wait until its last line is known; the last number."""
+        self._stop.touch()
+        last = self._stop.with_suffix(".last")
+        self._log.wait(lambda: last.exists() and last.read_text().endswith("\n"), "the end of the program")
+        number = int(last.read_text())
+        self._log.wait(lambda: number in self.shown(pane), f"the last line of {pane}")
+        return number
+
+    def end_once(self, pane: str) -> None:
+        """End it: no line came twice, in no wrong order, and each came as a line or with the capture of a gap."""
+        last = self.end(pane)
+        self._log.wait(lambda: self.shown(pane) == set(range(1, last + 1)), f"every line of {pane}")
+        told = self.told(pane)
+        assert [number for number, times in Counter(told).items() if times > 1] == []
+        assert told == sorted(told)
+
+
+@pytest.fixture
+def count(tmux_server: TmuxServer, log: Log) -> Callable[..., Count]:
+    """`count("a", pause=0.1)`: a program for a pane that prints a1, a2, ..."""
+    return lambda word, **options: Count(tmux_server.directory, log, word, **options)
 
 
 @pytest.fixture(scope="session")

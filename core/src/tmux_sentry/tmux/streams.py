@@ -7,7 +7,9 @@ keeping it in memory. Always beside a command client, see there.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from tmux_sentry.errors import Unreachable
@@ -50,6 +52,9 @@ class OutputStream:
         self._first_block = threading.Event()
         self._attached = False
         self._moved = False
+        self._left_out: set[str] = set()
+        self._sending = threading.Lock()
+        self._going_on: deque[str] = deque()  # for each command that was sent, the pane that it continues, or ""
 
     @property
     def session_id(self) -> str:
@@ -79,25 +84,47 @@ class OutputStream:
         if self._connection is not None:
             self._connection.leave()
 
+    def leave_out(self, pane_id: str) -> None:
+        """Bring no more output of this pane. Idempotent.
+
+        tmux keeps what it has not sent, without end also for a pane that has moved to a session that this client does
+        not see, and sends all of it when the pane comes back (measured, 3.3a).
+        """
+        if pane_id not in self._left_out:
+            self._left_out.add(pane_id)
+            self._set(pane_id, "pause")
+
+    def take_in(self, pane_id: str) -> None:
+        """Bring its output again; what it printed meanwhile is a gap. Idempotent."""
+        if pane_id in self._left_out:
+            self._left_out.discard(pane_id)
+            self._set(pane_id, "continue")
+
     def _event(self, event: control.Event) -> None:
         if self._moved:
             return
         if isinstance(event, control.Output):
             self._on_output(event.pane_id, event.data, event.age / 1000)
         elif isinstance(event, control.Pause):
-            self._continue(event.pane_id)
+            if event.pane_id not in self._left_out:
+                self._set(event.pane_id, "continue")
         elif isinstance(event, control.Reply) and not self._first_block.is_set():
             self._attached = event.ok
             self._first_block.set()
             if event.ok:
                 self._on_gap(None)
+        elif isinstance(event, control.Reply) and event.ours and self._going_on:
+            if pane_id := self._going_on.popleft():
+                self._on_gap(pane_id)  # not earlier: what is printed between a capture and this would be lost
         elif isinstance(event, control.Notification) and event.name == "session-changed":
             self._check_session(event.rest.partition(" ")[0])
 
-    def _continue(self, pane_id: str) -> None:
+    def _set(self, pane_id: str, state: str) -> None:
         assert self._connection is not None
-        self._connection.send(f"refresh-client -A '{quoting.pane(pane_id)}:continue'")
-        self._on_gap(pane_id)
+        line = f"refresh-client -A '{quoting.pane(pane_id)}:{state}'"
+        with self._sending, suppress(OSError):  # the client is gone, and says so itself
+            self._going_on.append(pane_id if state == "continue" else "")
+            self._connection.send(line)
 
     def _check_session(self, session_id: str) -> None:
         if session_id != self._session_id and self._connection is not None:

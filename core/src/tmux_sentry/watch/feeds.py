@@ -94,6 +94,7 @@ class Feeds:
         with self._lock:
             before, self._panes = self._panes, {pane.identity.pane_id: (pane.session_id, pane) for pane in panes}
             fresh = [entry for pane_id, entry in self._panes.items() if before.get(pane_id) != entry]
+            moved = [(was, pane_id) for pane_id, (was, _) in before.items() if self._owner(pane_id) not in ("", was)]
             for session, pane in fresh:
                 self._adopt(session, pane, born=pane.identity.pane_id not in before)
             self._known = {session: set(every) for session in self._streams}
@@ -102,7 +103,14 @@ class Feeds:
             alive = {session for pane_id, (session, _) in self._panes.items() if pane_id in every}
             self._retry = {session: retry for session, retry in self._retry.items() if session in sessions}
             closing = [self._streams.pop(session) for session in set(self._streams) - sessions]
-            opening = [session for session in alive if session not in self._streams and self._may_open(session)]
+            streams = dict(self._streams)
+            opening = [session for session in alive if session not in streams and self._may_open(session)]
+        for session, pane_id in moved:
+            if session in streams:
+                streams[session].leave_out(pane_id)
+        for session, pane in fresh:
+            if session in streams:
+                streams[session].take_in(pane.identity.pane_id)
         _together(OutputStream.close, closing)
         _together(self._open, sorted(opening))
 
@@ -141,6 +149,9 @@ class Feeds:
         elif session in self._streams:
             self._on_gap(pane)  # a stream that is still to come begins with a gap of its own
 
+    def _owner(self, pane_id: str) -> str:
+        return self._panes.get(pane_id, ("", None))[0]
+
     def _may_open(self, session: str) -> bool:
         retry = self._retry.get(session)
         return retry is None or self._clock.monotonic() >= retry.at
@@ -169,12 +180,13 @@ class Feeds:
             if self._streams.get(session) is not stream:
                 return
             owner, pane = self._panes.get(pane_id, ("", None))
-            if pane is None:
-                if pane_id in self._known.get(session, ()):
-                    return  # nobody wants it
+            unwanted = pane is None and pane_id in self._known.get(session, ())
+            if pane is None and not unwanted:
                 held = self._held.setdefault((session, pane_id), bytearray())
                 held += data[: HELD - len(held)]
-        if pane is None:
+        if unwanted:
+            stream.leave_out(pane_id)
+        elif pane is None:
             self._on_change()
         elif owner == session:
             self._on_output(pane, data)
