@@ -20,9 +20,9 @@ check: ## lint and type-check
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-bench: ## measure from a printed line to its signal (see benchmarks/)
+bench: ## measure latency, CPU and memory beside two pollers, here and over SSH (see benchmarks/)
 	@scripts/setup test
-	$(PY) benchmarks/latency.py $(ARGS)
+	$(PY) benchmarks/bench.py $(ARGS)
 
 dist: ## build the sdist and the wheel of every member into dist/
 	@scripts/setup test

@@ -1,101 +1,92 @@
-"""The two observers that latency.py compares, and the process that each of them runs in."""
+"""The designs that are compared. Each finds the events in some panes and adds them to a Tally.
+
+What only one of them needs is imported by it alone: the memory of each is measured.
+"""
 
 from __future__ import annotations
 
-import math
 import re
-import resource
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
-from tmux_sentry import Lines, Observation, Osc, PaneClosed, PaneFacts, Screen, Signal
-from tmux_sentry.clock import SystemClock
-from tmux_sentry.engine.panes import Panes
-from tmux_sentry.engine.perception import Perception
+from tally import Tally
+
 from tmux_sentry.tmux.model import TmuxAddress
-from tmux_sentry.transport.local import LocalTransport
-from tmux_sentry.watch.events import PaneSeen, WatchRecord
-from tmux_sentry.watch.watcher import Watcher
-from tmux_sentry_parser_sentry import SentryParser
+from tmux_sentry.transport.target import SshTarget
+
+if TYPE_CHECKING:
+    from tmux_sentry import Observation, PaneFacts, Signal
+    from tmux_sentry.transport.base import Transport
+    from tmux_sentry.watch.events import WatchRecord
 
 POLL_EVERY = 1.0  # seconds
 PATIENCE = 60.0  # seconds that an observer may take to get ready or to leave
-EVENT = re.compile(r'### SENTRY \{.*"id":"([\d-]+)".*"printed_ns":(\d+)')
+_EVENT = re.compile(r'### SENTRY \{.*"id":"([\d-]+)".*"printed_ns":(\d+)')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """One observer's row; the latencies are None when it saw nothing."""
+class Job:
+    """What an observer has to watch."""
 
-    p50_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
-    seen: int
-    missed: int
-    doubled: int
-    cpu_s: float  # of its process and of the tmux clients that it started
+    address: TmuxAddress
+    pane_ids: tuple[str, ...]
+    expected: int  # events
+    ssh: SshTarget | None = None
 
 
-class Tally:
-    """What one observer found. Thread-safe."""
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-        self._lock = threading.Lock()
-        self._latencies: dict[str, int] = {}  # event id -> ns
-        self._doubled = 0
-        self._complete = threading.Event()
-
-    def knows(self, event_id: str) -> bool:
-        """Whether the event was found before."""
-        return event_id in self._latencies
-
-    def add(self, event_id: str, printed_ns: int, found_ns: int) -> None:
-        """An event was found that is taken for news."""
-        with self._lock:
-            self._doubled += event_id in self._latencies
-            self._latencies.setdefault(event_id, found_ns - printed_ns)
-            if len(self._latencies) == self._expected:
-                self._complete.set()
-
-    def wait(self, deadline: float) -> None:
-        """Wait until all events were found, or for the deadline (epoch seconds)."""
-        self._complete.wait(max(deadline - time.time(), 0.0))
-
-    def result(self, cpu_s: float) -> Result:
-        """The row."""
-        with self._lock:
-            ms = sorted(ns / 1e6 for ns in self._latencies.values())
-        return Result(
-            p50_ms=percentile(ms, 50),
-            p99_ms=percentile(ms, 99),
-            max_ms=percentile(ms, 100),
-            seen=len(ms),
-            missed=self._expected - len(ms),
-            doubled=self._doubled,
-            cpu_s=cpu_s,
-        )
+#: Adds to the Tally until the block ends; the block begins when every pane is watched.
+Observer = Callable[[Job, Tally], AbstractContextManager[None]]
 
 
-def percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """The smallest value that so many percent of the values do not exceed."""
-    return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1] if ordered else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """One way to watch."""
 
-
-#: Finds events in these panes and adds them to the Tally until the block ends; the block begins when it is ready.
-Observer = Callable[[TmuxAddress, Sequence[str], Tally], AbstractContextManager[None]]
+    name: str
+    text: str  # for people
+    observer: Observer | None  # None: nobody watches, to know what tmux needs alone
+    ours: bool = False
+    over_ssh: bool = False
 
 
 @contextmanager
-def read_streams(address: TmuxAddress, pane_ids: Sequence[str], tally: Tally) -> Iterator[None]:
-    """Ours, joined as the engine joins it. Ready when every pane's stream is attached and its first capture taken."""
+def watch_here(job: Job, tally: Tally) -> Iterator[None]:
+    """Ours, on the machine of the panes."""
+    from tmux_sentry.transport.local import LocalTransport
+
+    with _watch(LocalTransport("here"), job, tally):
+        yield
+
+
+@contextmanager
+def watch_over_ssh(job: Job, tally: Tally) -> Iterator[None]:
+    """Ours, from another machine."""
+    from tmux_sentry.transport.ssh import SshTransport
+
+    target = job.ssh
+    assert target is not None
+    with _watch(SshTransport("there", lambda: target), job, tally):
+        yield
+
+
+@contextmanager
+def _watch(transport: Transport, job: Job, tally: Tally) -> Iterator[None]:
+    """Joined as the engine joins it. Ready when every pane's stream is attached and its first capture taken."""
+    from tmux_sentry import Emitted, Lines, Osc, PaneClosed, Screen
+    from tmux_sentry.clock import SystemClock
+    from tmux_sentry.engine.panes import Panes
+    from tmux_sentry.engine.perception import Perception
+    from tmux_sentry.watch.events import PaneSeen
+    from tmux_sentry.watch.watcher import Watcher
+    from tmux_sentry_parser_sentry import SentryParser
+
     panes = Panes()
-    unread, ready = set(pane_ids), threading.Event()
+    unread, ready = set(job.pane_ids), threading.Event()
 
     def deliver(observation: Observation, facts: PaneFacts, signals: tuple[Signal, ...]) -> None:
         found = time.time_ns()
@@ -107,7 +98,7 @@ def read_streams(address: TmuxAddress, pane_ids: Sequence[str], tally: Tally) ->
     def sink(record: WatchRecord) -> None:
         if isinstance(record, PaneSeen):
             panes.see(record.info)
-        elif isinstance(record, (Lines, Screen, Osc, PaneClosed)):
+        elif isinstance(record, (Lines, Screen, Osc, Emitted, PaneClosed)):
             perception.feed(record, panes.facts(record.pane, ()))
             if isinstance(record, Screen) and record.resync:
                 unread.discard(record.pane.pane_id)
@@ -115,8 +106,7 @@ def read_streams(address: TmuxAddress, pane_ids: Sequence[str], tally: Tally) ->
                     ready.set()
 
     perception = Perception({"sentry": SentryParser()}, deliver)
-    transport = LocalTransport("here")
-    watcher = Watcher("here", transport, address, sink, SystemClock())
+    watcher = Watcher(transport.host, transport, job.address, sink, SystemClock(), max_panes=len(job.pane_ids))
     watcher.start()
     try:
         if not ready.wait(PATIENCE):
@@ -129,19 +119,42 @@ def read_streams(address: TmuxAddress, pane_ids: Sequence[str], tally: Tally) ->
 
 
 @contextmanager
-def poll_captures(address: TmuxAddress, pane_ids: Sequence[str], tally: Tally) -> Iterator[None]:
-    """The peer: every second a `tmux capture-pane -p` of one pane after the other."""
+def poll_with_subprocess(job: Job, tally: Tally) -> Iterator[None]:
+    """The peer: every second a `tmux capture-pane -p` of one pane after the other, which is what most tools do."""
+
+    def screens() -> Iterator[str]:
+        for pane_id in job.pane_ids:
+            argv = [*job.address.argv(), "capture-pane", "-p", "-t", pane_id]
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            yield done.stdout
+
+    with _poll(screens, tally):
+        yield
+
+
+@contextmanager
+def poll_with_libtmux(job: Job, tally: Tally) -> Iterator[None]:
+    """The same through libtmux's `Pane.capture_pane`."""
+    from libtmux import Server
+
+    known = {pane.pane_id: pane for pane in Server(socket_path=job.address.socket_path).panes}
+    panes = [known[pane_id] for pane_id in job.pane_ids]
+
+    with _poll(lambda: ("\n".join(pane.capture_pane()) for pane in panes), tally):
+        yield
+
+
+@contextmanager
+def _poll(screens: Callable[[], Iterable[str]], tally: Tally) -> Iterator[None]:
     stopping = threading.Event()
 
     def poll() -> None:
         due = time.monotonic()
         while not stopping.wait(max(due - time.monotonic(), 0.0)):
             due += POLL_EVERY
-            for pane_id in pane_ids:
-                argv = [*address.argv(), "capture-pane", "-p", "-t", pane_id]
-                screen = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            for screen in screens():
                 found = time.time_ns()
-                for event_id, printed_ns in EVENT.findall(screen.stdout):
+                for event_id, printed_ns in _EVENT.findall(screen):
                     if not tally.knows(event_id):
                         tally.add(event_id, int(printed_ns), found)
 
@@ -154,20 +167,14 @@ def poll_captures(address: TmuxAddress, pane_ids: Sequence[str], tally: Tally) -
         poller.join(PATIENCE)
 
 
-def observe(observer: Observer, address: TmuxAddress, pane_ids: Sequence[str], expected: int, line: Connection) -> None:
-    """An observer's process: says "ready", hears the deadline, says "complete", hears the end, sends its Result."""
-    tally = Tally(expected)
-    with suppress(EOFError, KeyboardInterrupt):  # nobody wants the Result any more
-        with observer(address, pane_ids, tally):
-            before = cpu_seconds()
-            line.send("ready")
-            tally.wait(line.recv())
-            line.send("complete")
-            line.recv()
-        line.send(tally.result(cpu_seconds() - before))
-
-
-def cpu_seconds() -> float:
-    """Of this process and of its children that have ended."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+#: In the order in which they are measured and shown.
+DESIGNS = {
+    design.name: design
+    for design in (
+        Design(name="none", text="no watcher", observer=None),
+        Design(name="local", text="tmux-sentry", observer=watch_here, ours=True),
+        Design(name="ssh", text="tmux-sentry, sshd", observer=watch_over_ssh, ours=True, over_ssh=True),
+        Design(name="subprocess", text="capture-pane, 1 s", observer=poll_with_subprocess),
+        Design(name="libtmux", text="libtmux, 1 s", observer=poll_with_libtmux),
+    )
+}
