@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tmux_sentry.transport.moderated import CALM, INTERVAL, ModeratedSocket
+from tmux_sentry.transport.moderated import CALM, INTERVAL, SMALL, ModeratedSocket
 
 Pair = tuple[ModeratedSocket, socket.socket]
 
@@ -48,29 +48,33 @@ def test_closing_it_from_elsewhere_ends_a_read(pair: Pair) -> None:
     assert ended.wait(5.0)
 
 
-def echo(theirs: socket.socket, rate: int, seconds: float) -> threading.Thread:
-    """So many packets of eight bytes a second."""
+def echo(theirs: socket.socket, rate: int, size: int, seconds: float) -> threading.Thread:
+    """So many packets of that size a second."""
 
     def send() -> None:
         start = time.monotonic()
         for number in range(int(rate * seconds)):
             time.sleep(max(start + number / rate - time.monotonic(), 0.0))
-            theirs.sendall(b"%08d" % number)
+            theirs.sendall(b"%0*d" % (size, number))
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
     return thread
 
 
-@pytest.mark.parametrize(("rate", "busy"), [(CALM // 3, False), (CALM * 6, True)])
-def test_many_small_packets_are_read_together(pair: Pair, rate: int, busy: bool) -> None:
+@pytest.mark.parametrize(
+    ("rate", "size", "busy"), [(CALM // 3, 8, False), (CALM * 4, 8, True), (CALM * 4, 2 * SMALL, False)]
+)
+def test_many_small_packets_are_read_together(pair: Pair, rate: int, size: int, busy: bool) -> None:
     ours, theirs = pair
-    sender = echo(theirs, rate, 2.5)
-    numbers, wakings, last = [], 0, b""
+    sender = echo(theirs, rate, size, 2.5)
+    numbers, wakings = [], 0
     while len(numbers) < int(rate * 2.5):
         wakings += ours.in_hand == 0
-        last = ours.recv(4)
-        numbers.append(int(last + ours.recv(4)))
+        packet = ours.recv(size // 2)
+        while len(packet) < size:  # as paramiko reads: two calls for a packet, more where it came in pieces
+            packet += ours.recv(size - len(packet))
+        numbers.append(int(packet))
     sender.join()
     assert numbers == list(range(int(rate * 2.5)))
     # The first second is needed to notice; then one waking each INTERVAL.
