@@ -188,15 +188,14 @@ def test_a_slow_host_is_named_while_it_is_waited_for(fleet: Fleet) -> None:
             argv, env=fleet.sandbox.env(TERM="xterm"), stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True
         )
         os.close(theirs)
-        shown = read_until(ours, b"still asking sluggish ...")
+        read_until(ours, b"still asking sluggish ...")  # the other one has answered
         proxy.passing()
-        shown += read_until(ours, b"\r\x1b[K")
+        read_until(ours, b"\r\x1b[K")
         assert process.stdout is not None
         with process.stdout:
             table = process.stdout.read()
         assert process.wait(20.0) == 0
         os.close(ours)
-    assert "here-now" not in shown.decode()
     assert "still asking" not in table
     assert [line.split()[0] for line in table.splitlines()[1:3]] == ["here-now", "sluggish"]
 

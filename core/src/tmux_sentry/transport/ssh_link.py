@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 BEAT = 4.0
 DEADLINE = 8.0
 _OPEN_TIMEOUT = 8.0
+#: Bytes that a channel may have under way, as a pipe has. paramiko's two megabytes of a flooding pane would stand in
+#: front of what the others print; so the flood waits in tmux, which knows how to drop it.
+WINDOW = 1 << 16
 
 
 class Full(Exception):
@@ -52,7 +55,7 @@ class Link:
         """A new channel. Raises Full, Unreachable."""
         try:
             with self._opening:
-                return self._transport.open_session(timeout=_OPEN_TIMEOUT)
+                return self._transport.open_session(window_size=WINDOW, timeout=_OPEN_TIMEOUT)
         except paramiko.ChannelException as error:
             if self.alive:
                 raise Full from error
