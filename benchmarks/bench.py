@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -90,6 +91,7 @@ def main() -> int:
         loads = [load(name) for name in args.loads.split(",")]
     except ValueError as error:
         parser.error(str(error))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # not without ending the servers
     where = setting()
     print(text(where))
     try:

@@ -52,7 +52,7 @@ while not stop.exists():
 
 #: A process that only watches, and says what it is told except the agents' dots.
 WATCH = """\
-import sys
+import os, sys
 from tmux_sentry.clock import SystemClock
 from tmux_sentry.contracts import Lines, Screen
 from tmux_sentry.tmux.model import TmuxAddress
@@ -60,18 +60,21 @@ from tmux_sentry.transport.local import LocalTransport
 from tmux_sentry.watch.events import Attached, HostDown
 from tmux_sentry.watch.watcher import Watcher
 
+def tell(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # at once: several threads tell
+
 def say(record):
     match record:
         case Lines():
             for line in record.lines:
                 if not line.startswith("."):
-                    print(record.pane.pane_id, line, flush=True)
+                    tell(record.pane.pane_id, line)
         case Screen(resync=True):
-            print("captured", record.pane.pane_id, flush=True)
+            tell("captured", record.pane.pane_id)
         case Attached():
-            print("attached", *record.pids, flush=True)
+            tell("attached", *record.pids)
         case HostDown():
-            print("down", record.why, flush=True)
+            tell("down", record.why)
 
 watcher = Watcher("here", LocalTransport("here"), TmuxAddress(socket_path=sys.argv[1]), say, SystemClock())
 watcher.start()
