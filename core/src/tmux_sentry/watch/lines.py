@@ -79,7 +79,6 @@ class LineAssembler:
         self._line = LogicalLine(width)
         self._held = ""  # the start of an escape sequence whose end has not come
         self._lost = False  # inside a string sequence that was too long
-        self._fresh = True  # at the start of a line, and nothing before it goes on
         self._leaving = False  # bracketed paste ended inside a line: said behind it, as zsh does so before its newline
         self._before: deque[str] = deque(maxlen=CONTEXT)
         self._lines: list[str] = []
@@ -96,7 +95,6 @@ class LineAssembler:
         self._line.clear()
         self._held = ""
         self._lost = self._leaving = False
-        self._fresh = True
         self._before.clear()
 
     @property
@@ -111,11 +109,17 @@ class LineAssembler:
         decoded, used = codecs.utf_8_decode(data, "replace")
         self._undecoded = data[used:]
         text, self._held = self._held + decoded, ""
-        lines = text.split("\r\n")
-        if self._fresh and lines.pop() == "" and "".join(lines).isprintable():
-            # Whole lines with nothing in them to interpret: nearly all output of programs.
-            self._lines = [line[:LINE_LIMIT].rstrip() for line in lines]
-            self._printed = bool(lines)
+        whole = text[:-1] if text.endswith("\r") else text  # its newline comes next, nearly always
+        first, *others = whole.split("\r\n")
+        plain = others and self._line.appending and not (self._lost or self._leaving)
+        if plain and "".join((first, *others)).isprintable():
+            # Whole lines with nothing in them to interpret: nearly all output of programs. tmux cuts a flood anywhere.
+            self._held = text[len(whole) :]
+            self._line.write(first)
+            self._lines = [self._line.text(), *(line[:LINE_LIMIT].rstrip() for line in others[:-1])]
+            self._line.clear()
+            self._line.write(others[-1])
+            self._printed = True
         else:
             at = 0
             while at < len(text):
@@ -128,7 +132,6 @@ class LineAssembler:
 
     def _step(self, text: str, at: int) -> int:
         """Take one run of text or one control from `text[at:]`; returns where the next one starts."""
-        self._fresh = False
         found = _CONTROL.search(text, at)
         end = found.start() if found else len(text)
         if end > at:
@@ -281,7 +284,7 @@ class LineAssembler:
     def _end_line(self) -> None:
         self._lines.append(self._line.text())
         self._line.clear()
-        self._printed = self._fresh = True
+        self._printed = True
         if self._leaving:
             self._leaving = False
             self._flush()
