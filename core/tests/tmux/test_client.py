@@ -231,25 +231,37 @@ def test_an_unusable_tmux_is_named(tmp_path: Path, script: str | None, error: ty
     assert raised.value.what.startswith("nas: ")
 
 
-def test_a_silent_tmux_is_unreachable(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ("", "does not answer"),
+        ("*list-sessions*) echo '0 1795894760 $0';;", "gone"),
+        ("*list-sessions*) echo '0 what $0';;", "makes no sense"),
+        ("*list-sessions*) echo '0 0';;", "makes no sense"),
+        ("*list-sessions*) echo '0 0 $(id)';;", "makes no sense"),
+    ],
+)
+def test_a_tmux_that_does_not_answer_is_unreachable(tmp_path: Path, answers: str, why: str) -> None:
     program = tmp_path / "tmux"
-    program.write_text('#!/bin/sh\ncase "$*" in -V) echo tmux 3.4;; *) exec sleep 60;; esac\n')
+    program.write_text(f'#!/bin/sh\ncase "$*" in -V) echo tmux 3.4;; {answers} *) exec sleep 60;; esac\n')
     program.chmod(0o755)
-    with pytest.raises(Unreachable, match="gone"):
+    with pytest.raises(Unreachable, match=why):
         ControlClient(LocalTransport("nas"), TmuxAddress(command=str(program))).start(timeout=0.5)
 
 
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ("%begin 1 2 1\nx\n%end 1 2 1\n%end 1 2 1\n", "made no sense: a block ended that had not begun"),
-        ("%begin 1 1 1\nx\n%end 1 1 1\n", "made no sense: the block numbers do not rise"),
+        ("%begin 1 3 1\nx\n%end 1 3 1\n%end 1 3 1\n", "made no sense: a block ended that had not begun"),
+        ("%begin 1 2 1\nx\n%end 1 2 1\n", "made no sense: the block numbers do not rise"),
     ],
 )
 def test_a_reply_with_a_forged_end_is_not_taken(tmp_path: Path, answer: str, why: str) -> None:
     program = tmp_path / "tmux"
-    script = f"printf '%%begin 1 1 0\\n%%end 1 1 0\\n'; read line; cat {tmp_path}/answer; cat"
-    program.write_text(f'#!/bin/sh\ncase "$*" in -V) echo tmux 3.4;; *) {script};; esac\n')
+    attach = "printf '%%begin 1 1 0\\n%%end 1 1 0\\n'; read line; printf '%%begin 1 2 1\\n7\\n%%end 1 2 1\\n'"
+    others = "-V) echo tmux 3.4;; *list-sessions*) echo '0 0 $0';;"
+    script = f"{attach}; read line; cat {tmp_path}/answer; cat"
+    program.write_text(f'#!/bin/sh\ncase "$*" in {others} *) {script};; esac\n')
     program.chmod(0o755)
     (tmp_path / "answer").write_text(answer)
     client = ControlClient(LocalTransport("nas"), TmuxAddress(command=str(program)))

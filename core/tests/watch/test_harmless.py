@@ -115,6 +115,26 @@ def test_no_window_changes_its_size_and_nothing_is_drawn(
     assert [person.drawn for person in people] == drawn
 
 
+def test_a_shared_window_that_nobody_looks_at_keeps_its_size(
+    tmux_server: Any, log: Any, watch: Begin, human: Any
+) -> None:
+    """It would take the person's size as soon as anyone attached to the other session, where it is in front."""
+    seen = tmux_server.new_session("work", command=IDLE)
+    shared = tmux_server.run("new-window", "-d", "-P", "-F", "#{pane_id}", "-t", "work:7", IDLE)
+    tmux_server.new_session("other", command=IDLE)
+    tmux_server.run("link-window", "-s", "work:7", "-t", "other:7")
+    tmux_server.run("select-window", "-t", "other:7")
+    before = window(tmux_server, shared)
+    human("-t", "work", columns=100, rows=30)
+    tmux_server.wait(lambda: window(tmux_server, seen) == "100x29", "the person's size")
+    assert window(tmux_server, shared) == before
+
+    watch(want=lambda info: info.identity.pane_id == seen, interval=0.2)
+    log.wait_ready(seen)
+    wait_inventories(log)
+    assert window(tmux_server, shared) == before
+
+
 def test_a_window_takes_the_size_of_who_types_and_of_who_stays_as_ever(
     tmux_server: Any, log: Any, watch: Begin, human: Any
 ) -> None:

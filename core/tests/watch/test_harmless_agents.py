@@ -50,7 +50,7 @@ while not stop.exists():
     time.sleep(pause)
 """
 
-#: A process that only watches, and says what it is told except the agents' dots.
+#: A process that only watches, and says what it is told except the agents' dots and all but the first "y" of a `yes`.
 WATCH = """\
 import os, sys
 from tmux_sentry.clock import SystemClock
@@ -60,6 +60,8 @@ from tmux_sentry.transport.local import LocalTransport
 from tmux_sentry.watch.events import Attached, HostDown
 from tmux_sentry.watch.watcher import Watcher
 
+flooded = set()
+
 def tell(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # at once: several threads tell
 
@@ -67,8 +69,10 @@ def say(record):
     match record:
         case Lines():
             for line in record.lines:
-                if not line.startswith("."):
+                if not line.startswith(".") and (line != "y" or record.pane.pane_id not in flooded):
                     tell(record.pane.pane_id, line)
+                if line == "y":
+                    flooded.add(record.pane.pane_id)
         case Screen(resync=True):
             tell("captured", record.pane.pane_id)
         case Attached():
@@ -420,30 +424,53 @@ def test_leaving_in_full_flood_never_ends_the_server(tmux_server: Any, log: Any,
 # ---------------------------------------------------------------------------- who is killed
 
 
+@pytest.fixture
+def in_floods(tmux_server: Any, watching: Callable[[], WatchingProcess]) -> Callable[[], WatchingProcess]:
+    """`in_floods()` starts a process with a Watcher that reads three panes which print without end."""
+    for number in range(3):
+        tmux_server.new_session(f"work{number}", command="yes")
+
+    def begin() -> WatchingProcess:
+        process = watching()
+        flooded = [f"%{number} y" for number in range(3)]
+        tmux_server.wait(lambda: len(process.attached) == 4 and set(flooded) <= set(process.said), "the floods")
+        assert process.attached == clients(tmux_server)
+        return process
+
+    return begin
+
+
+@pytest.mark.slow
+def test_a_watcher_that_is_killed_in_full_flood_leaves_nothing_and_the_server_goes_on(
+    tmux_server: Any, in_floods: Callable[[], WatchingProcess]
+) -> None:
+    """When a stream's pipes are simply closed tmux 3.3a ends itself in one of eight cases, else keeps the client."""
+    server = tmux_server.pid
+    for _ in range(12):
+        process = in_floods()
+        attached = process.attached
+        process.signal(signal.SIGKILL)
+        process.close()
+        tmux_server.wait(lambda: not alive(server) or not clients(tmux_server), "the end of the clients")
+        assert alive(server)
+        tmux_server.wait(lambda attached=attached: not any(map(alive, attached)), "the end of their processes")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="opens the pipes of another process")
 def test_clients_that_a_killed_process_left_are_ended_by_the_next_and_the_server_can_end(
-    tmux_server: Any, log: Any, watch: Begin, watching: Callable[[], WatchingProcess]
+    tmux_server: Any, log: Any, watch: Begin, in_floods: Callable[[], WatchingProcess]
 ) -> None:
-    panes = [tmux_server.new_session(f"work{number}") for number in range(3)]
-    process = watching()
-    agents = [Agent(tmux_server.directory, f"agent{number}", 0.001) for number in range(3)]
-    for pane, agent in zip(panes, agents, strict=True):
-        tmux_server.wait_prompt(pane)
-        tmux_server.wait(lambda pane=pane: f"captured {pane}" in process.said, f"the first capture of {pane}")
-        tmux_server.send(pane, agent.command, "Enter")
-    tmux_server.wait(lambda: all(len(agent.times) > 50 for agent in agents), "the floods")
+    process = in_floods()
     left = process.attached
-    assert left == clients(tmux_server)
-    assert len(left) == 4
-    # As when a link dies: tmux never hears of the end, its output goes into a full pipe that nobody reads.
-    held = [end for pid in left for end in _other_ends(pid)]
+    # As when a link dies: nothing on the host hears of the end, its output goes into a full pipe that nobody reads.
+    held = [end for pid in left for end in _other_ends(_started(pid, process.pid))]
     process.signal(signal.SIGKILL)
     process.close()
     assert clients(tmux_server) == left
     try:
         watch(left=left)
-        for pane in panes:
-            log.wait_ready(pane)
+        for number in range(3):
+            log.wait_ready(f"%{number}")
         tmux_server.wait(lambda: not clients(tmux_server) & left, "the end of what was left")
         assert len(clients(tmux_server)) == 4
         assert not any(map(alive, left))
@@ -453,6 +480,12 @@ def test_clients_that_a_killed_process_left_are_ended_by_the_next_and_the_server
     finally:
         for descriptor in held:
             os.close(descriptor)
+
+
+def _started(client: int, process: int) -> int:
+    """What `process` started: the tmux client, or the shell around it."""
+    done = subprocess.run(["ps", "-o", "ppid=", "-p", str(client)], capture_output=True, text=True, check=True)
+    return client if int(done.stdout) == process else int(done.stdout)
 
 
 def _other_ends(pid: int) -> list[int]:

@@ -14,6 +14,13 @@ from tmux_sentry.transport.base import Channel, Transport
 
 _log = logging.getLogger(__name__)
 
+# Whoever is killed, and a link that is cut, closes both pipes of a client at once; then it may stay attached for ever,
+# and in the middle of output it ends the user's tmux server ("not enough data", a failed write; measured, tmux 3.3a: 10
+# of 82 kills in three floods). So the client hears of its end as a command, `sleep` keeps its stdin open meanwhile, and
+# its output is read to its end whoever has gone. Nobody waits for the first part: it would hide from us that the client
+# has ended.
+_TILL_THE_END = '{ { cat <&3; echo detach-client; sleep 2; } & } 3<&0 | "$@" 3<&- | { cat; exec cat >/dev/null; }'
+
 # The process is signalled only while it still is a tmux client. Not every host has ps. In one line, for csh's sake.
 # After a TERM it says goodbye, and hangs when its output is a full pipe that nobody reads (measured, tmux 3.3a).
 _END = (
@@ -39,19 +46,25 @@ class Connection:
         self._on_event, self._on_end = on_event, on_end
         self._reason = ""
         self._answered = self._leaving = False
+        self._pid: int | None = None
+        self._pid_known = threading.Event()  # or it never will be
         self._ended = threading.Event()
         self._channel: Channel | None = None
         self._thread = threading.Thread(target=self._read, name=f"tmux@{transport.host}", daemon=True)
 
     def start(self) -> None:
         """Start the client and the reader. Raises FileNotFoundError, Unreachable."""
-        self._channel = self._transport.open(self._argv)
+        self._channel = self._transport.open(["sh", "-c", _TILL_THE_END, "sh", *self._argv])
         self._thread.start()
+
+    def wait_pid(self, timeout: float) -> bool:
+        """Wait until the client is attached and `pid` is known; False when that does not come."""
+        return self._pid_known.wait(timeout) and self._pid is not None
 
     @property
     def pid(self) -> int | None:
-        """The client's process id on its host, where it is known."""
-        return self._channel.pid if self._channel else None
+        """The client's process id on its host, once it has said so."""
+        return self._pid
 
     @property
     def on_reader_thread(self) -> bool:
@@ -93,10 +106,12 @@ class Connection:
         A client whose channel is closed while output is under way may stay on the host for ever and keep
         `kill-server` from finishing (measured, tmux 3.3a).
         """
-        if self._channel is None:
-            return
         self.detach()
-        if self.on_reader_thread:
+        self.join(timeout)
+
+    def join(self, timeout: float = 2.0) -> None:
+        """Wait for the end of a client that was asked to leave; not on its own thread."""
+        if self._channel is None or self.on_reader_thread:
             return
         if not self._ended.wait(timeout):
             self.abort("it did not leave in time")
@@ -109,6 +124,7 @@ class Connection:
             _log.exception("a control client ends because an event could not be handled")
             self.abort(f"internal error: {error}")
         self._ended.set()
+        self._pid_known.set()
         if self._channel is not None:
             self._channel.close()
         self._on_end(self._reason or "the connection to tmux was lost")
@@ -124,8 +140,23 @@ class Connection:
             for event in events:
                 if isinstance(event, Exit):
                     self._reason = event.reason if event.reason and not self._leaving else "detached"
-                self._answered = self._answered or isinstance(event, Reply)
+                if isinstance(event, Reply) and not self._pid_known.is_set() and self._introduce(event):
+                    continue
                 self._on_event(event)
+
+    def _introduce(self, reply: Reply) -> bool:
+        """Ask the client for its pid after the attach's own block; whether `reply` is the answer to that."""
+        if self._answered:
+            if reply.ours:
+                told = reply.lines[0] if reply.ok and reply.lines else b""
+                self._pid = int(told) if told.isdigit() else None
+                self._pid_known.set()
+            return reply.ours
+        self._answered = True
+        if reply.ok:
+            with suppress(OSError):
+                self.send("display-message -p '#{client_pid}'")
+        return False
 
 
 def end_client(transport: Transport, pid: int | None) -> None:

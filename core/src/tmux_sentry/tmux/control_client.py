@@ -17,7 +17,7 @@ from tmux_sentry.tmux import control, quoting
 from tmux_sentry.tmux.client import Reply
 from tmux_sentry.tmux.connection import Connection
 from tmux_sentry.tmux.model import TmuxAddress
-from tmux_sentry.tmux.no_server import explain
+from tmux_sentry.tmux.quiet import lived_in, quiet_argv
 from tmux_sentry.tmux.version import Ability
 from tmux_sentry.transport.base import Transport
 
@@ -25,7 +25,8 @@ from tmux_sentry.transport.base import Transport
 class ControlClient:
     """Sends commands to one tmux server, one at a time, from any thread.
 
-    It attaches to any session, and ends with it or at the first lost reply; its owner then makes a new one.
+    It attaches to the session that people use, and ends with it or at the first lost reply; its owner then makes a
+    new one.
     """
 
     def __init__(
@@ -54,9 +55,7 @@ class ControlClient:
         """Attach and wait for the attach's own block. Raises NoServer, Unreachable."""
         if self._connection is not None:
             raise RuntimeError("a command client starts once")
-        # -N: `attach` would otherwise start a server, and with it the user's tmux.conf, only to find no session.
-        # -E: see OutputStream.
-        argv = [*self._address.argv(), "-N", "-C", "attach", "-E", "-f", "no-output,ignore-size"]
+        argv = quiet_argv(self._address, lived_in(self._transport, self._address, timeout))
         self._connection = Connection(self._transport, argv, self._event, self._end)
         self._connection.start()
         try:
@@ -64,9 +63,9 @@ class ControlClient:
         except queue.Empty:
             self._die("tmux did not answer the attach")
             raise self._unreachable() from None
-        if first is None or not first.ok or not self._attached:
+        if first is None or not first.ok or not self._attached or not self._connection.wait_pid(timeout):
             self.close()
-            raise self._why_not_attached(timeout)
+            raise Unreachable(f"{self.host}: attaching to tmux failed", clean(self._gone))
 
     @property
     def host(self) -> str:
@@ -133,7 +132,7 @@ class ControlClient:
                 return replies
 
     def close(self) -> None:
-        """Leave with an empty line, wait for %exit, then close the channel. Idempotent."""
+        """Detach, wait for %exit, then close the channel. Idempotent."""
         self._gone = self._gone or "closed"
         if self._connection is not None:
             self._connection.leave()
@@ -167,13 +166,3 @@ class ControlClient:
 
     def _unreachable(self) -> Unreachable:
         return Unreachable(f"{self.host}: the tmux client is gone", clean(self._gone))
-
-    def _why_not_attached(self, timeout: float) -> Unreachable:
-        """Ask once more, over a way that brings tmux's own words."""
-        try:
-            done = self._transport.run([*self._address.argv(), "-N", "list-sessions"], timeout)
-        except TimeoutError:
-            return Unreachable(f"{self.host}: tmux does not answer")
-        if done.status == 0:
-            return Unreachable(f"{self.host}: attaching to tmux failed", clean(self._gone))
-        return explain(self.host, done)

@@ -15,10 +15,12 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tmux_sentry.errors import Unreachable
 from tmux_sentry.tmux import control, quoting
 from tmux_sentry.tmux.client import CommandClient
 from tmux_sentry.tmux.connection import Connection
 from tmux_sentry.tmux.model import TmuxAddress
+from tmux_sentry.tmux.quiet import quiet_argv
 from tmux_sentry.transport.base import Transport
 
 #: Where the queue is, and where emitters find the name of the wait channel.
@@ -83,11 +85,12 @@ def _entry(word: str) -> Entry | None:
 class Waiter:
     """A control client that sits in `wait-for`; its callbacks run on its own thread."""
 
-    def __init__(self, transport: Transport, address: TmuxAddress, channel: str, on_wake: Callable[[], None]) -> None:
+    def __init__(
+        self, transport: Transport, address: TmuxAddress, session_id: str, channel: str, on_wake: Callable[[], None]
+    ) -> None:
         """`on_wake` is called each time that the queue should be read: armed, woken, ended."""
         self._address, self._channel, self._on_wake = address, quoting.owner(channel), on_wake
-        argv = [*address.argv(), "-N", "-C", "attach", "-E", "-f", "no-output,ignore-size"]
-        self._connection = Connection(transport, argv, self._event, self._end)
+        self._connection = Connection(transport, quiet_argv(address, session_id), self._event, self._end)
         self._attached = threading.Event()
         self._ended = False
 
@@ -105,9 +108,14 @@ class Waiter:
         """Attach. Raises FileNotFoundError, Unreachable."""
         self._connection.start()
 
-    def close(self) -> None:
-        """Leave with an empty line, wait for the end, then close the channel. Idempotent."""
-        self._connection.leave()
+    def close(self, client: CommandClient | None) -> None:
+        """Let `client` detach it, for it carries out nothing itself while it waits; then close the channel."""
+        try:
+            if client is None or not client.command(f"detach-client -t client-{self.pid}").ok:
+                raise Unreachable("nobody can detach it")
+        except Unreachable as error:
+            self._connection.abort(str(error))
+        self._connection.join()
 
     def _event(self, event: control.Event) -> None:
         if isinstance(event, control.Reply) and (event.ours or not self._attached.is_set()):

@@ -49,7 +49,6 @@ class OutputStream:
         self._session_id = quoting.session(session_id)
         self._on_output, self._on_gap, self._on_exit = on_output, on_gap, on_exit
         self._connection: Connection | None = None
-        self._first_block = threading.Event()
         self._attached = False
         self._moved = False
         self._left_out: set[str] = set()
@@ -67,15 +66,15 @@ class OutputStream:
         return self._connection.pid if self._connection else None
 
     def start(self, timeout: float = 10.0) -> None:
-        """Attach and wait for the attach's own block. Raises Unreachable, also when the session is gone."""
+        """Attach and wait until tmux has said so. Raises Unreachable, also when the session is gone."""
         if self._connection is not None:
             raise RuntimeError("an output stream starts once")
         flags = f"ignore-size,pause-after={PAUSE_AFTER}"
-        # -E: else tmux puts our SSH_AUTH_SOCK, DISPLAY and the like into the session, for the person's next window.
+        # -E: see quiet.py.
         argv = [*self._address.argv(), "-N", "-C", "attach", "-E", "-f", flags, "-t", self._session_id]
         self._connection = Connection(self._transport, argv, self._event, self._end)
         self._connection.start()
-        if not self._first_block.wait(timeout) or not self._attached:
+        if not self._connection.wait_pid(timeout):
             self.close()
             raise Unreachable(f"{self._transport.host}: session {self._session_id} cannot be attached")
 
@@ -108,9 +107,8 @@ class OutputStream:
         elif isinstance(event, control.Pause):
             if event.pane_id not in self._left_out:
                 self._set(event.pane_id, "continue")
-        elif isinstance(event, control.Reply) and not self._first_block.is_set():
+        elif isinstance(event, control.Reply) and not self._attached:
             self._attached = event.ok
-            self._first_block.set()
             if event.ok:
                 self._on_gap(None)
         elif isinstance(event, control.Reply) and event.ours and self._going_on:
@@ -132,5 +130,4 @@ class OutputStream:
             self._connection.detach()
 
     def _end(self, reason: str) -> None:
-        self._first_block.set()
         self._on_exit(f"session {self._session_id} is gone" if self._moved else reason)

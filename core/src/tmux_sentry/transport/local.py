@@ -45,7 +45,7 @@ class LocalChannel:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._closing = threading.Lock()
-        self._closed = False
+        self._closed = self._ended = False
 
     @property
     def pid(self) -> int | None:
@@ -58,7 +58,11 @@ class LocalChannel:
             if self._closed:
                 return b""
             self._readable.poll()
-            return b"" if self._closed else os.read(self._stdout.fileno(), _CHUNK)
+            if self._closed:
+                return b""
+            data = os.read(self._stdout.fileno(), _CHUNK)
+            self._ended = not data
+            return data
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; OSError when the program is gone or takes nothing for ten seconds."""
@@ -85,12 +89,23 @@ class LocalChannel:
                 return
             self._closed = True
             os.write(self._wake_write, b"x")
+            with self._reading:
+                self._stdout.close()
+            if not self._ended:
+                self._hang_up()
             _end(self._process)
-            with self._reading, self._writing:
-                for stream in (self._stdin, self._stdout):
-                    stream.close()
-                os.close(self._wake_read)
-                os.close(self._wake_write)
+            with self._writing:
+                self._stdin.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    def _hang_up(self) -> None:
+        """Close its input too, as a link that is cut does, and give it the time to end by itself."""
+        if self._writing.acquire(blocking=False):  # else a `write` waits for it to read, and only its end ends that
+            self._stdin.close()
+            self._writing.release()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_TIMEOUT)
 
 
 class LocalTransport:

@@ -58,10 +58,11 @@ class Emissions:
         if (self._waiter is not None and self._waiter.alive) or self._clock.monotonic() < self._retry_at:
             return
         self._retry_at = self._clock.monotonic() + self._backoff.next()
-        waiter = Waiter(self._transport, self._address, self._channel, self._woken)
         try:
+            session = client.command("display-message -p '#{session_id}'").lines[0]
+            waiter = Waiter(self._transport, self._address, session, self._channel, self._woken)
             waiter.start()
-        except (Unreachable, OSError) as error:
+        except (Unreachable, OSError, LookupError, ValueError) as error:
             _log.debug("no waiter for emitted events: %s", error)
             return
         self._waiter = waiter
@@ -96,9 +97,11 @@ class Emissions:
         """Leave, and take the channel's name out of tmux if it can still be reached."""
         waiter, self._waiter = self._waiter, None
         client, self._client = self._client, None
+        if client is not None and not client.alive:
+            client = None
         if waiter is not None:
-            waiter.close()
-        if client is not None and client.alive and self._channel is not None:
+            waiter.close(client)
+        if client is not None and self._channel is not None:
             try:
                 announce(client, None)
             except Unreachable:
