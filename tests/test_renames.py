@@ -150,6 +150,25 @@ def test_the_run_of_a_respawned_pane_types_its_commands(sandbox: Any) -> None:
     run, held = respawn_in_mid_stage(sandbox)
     sandbox.wait(lambda: len(sandbox.typed()) == 2 or "first held" in run.output, "a decision")
     assert "first held" not in run.output
+    assert "several panes" not in run.output
     held.unlink()
     run.wait_line("run succeeded")
     assert sandbox.typed() == ["npm run first", *BOTH]
+
+
+STATUS = 'printf \'@@SENTRY {"type":"STATUS","stage":"first","ok":true}\\n\''
+
+
+def test_what_a_respawned_pane_says_is_not_the_word_of_its_predecessor(sandbox: Any) -> None:
+    """It says it at once, long before an inventory shows that it is another pane."""
+    pane = sandbox.pane("job")
+    sandbox.hold("first")
+    run = sandbox.watch(policy(sandbox))
+    run.wait_line("first running")
+    sandbox.wait_typed("npm run first")
+    say = sandbox.write("say", STATUS)
+    sandbox.server.run("respawn-pane", "-k", "-t", pane, f"sh {say}; {sandbox.shell}")
+    run.wait_line("run failed")
+    assert "first succeeded" not in run.output
+    assert sandbox.stages()[:2] == [("first", "failed"), ("second", "skipped")]
+    assert "was respawned: what it prints now counts for no run" in run.output

@@ -95,6 +95,15 @@ class Conductor:
         self._commit(before, run, effects, event)
         return run
 
+    def try_step(self, run_id: str, event: Event) -> Run | None:
+        """`step`, if it has no effect on the world; else None, and nothing has happened."""
+        before = self.runs[run_id]
+        run, effects = step(before, event, self._clock.now())
+        if effects:
+            return None
+        self._commit(before, run, effects, event)
+        return run
+
     def decide(self, decision: Decision) -> str:
         """Take a person's decision; returns what became of it, for that person. Exactly one counts."""
         stored = self._store.approval(decision.request_id)

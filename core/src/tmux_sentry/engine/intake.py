@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import (
@@ -22,6 +23,7 @@ from tmux_sentry.contracts import (
 from tmux_sentry.engine import resume
 from tmux_sentry.engine.checking import Checks
 from tmux_sentry.engine.conductor import Conductor
+from tmux_sentry.engine.doubts import Doubts, Seen
 from tmux_sentry.engine.effects import Effects
 from tmux_sentry.engine.events import (
     Activity,
@@ -73,8 +75,11 @@ class Intake:
         table: PaneTable,
         effects: Effects,
         checks: Checks,
+        doubts: Doubts,
         tell_states: Mapping[str, Collection[AgentState]],
+        taken: Callable[[Observation], None],
     ) -> None:
+        """`taken(observation)` is called when all that an observation led to is committed."""
         self._store = store
         self._clock = clock
         self._conductor = conductor
@@ -83,6 +88,8 @@ class Intake:
         self._table = table
         self._effects = effects
         self._checks = checks
+        self._doubts = doubts
+        self._taken = taken
         self._tell_states = tell_states
         self._away: dict[str, float] = {}  # Runs whose pane is not watched, since when (epoch seconds)
 
@@ -116,6 +123,8 @@ class Intake:
 
     def observation(self, observation: Observation, signals: tuple[Signal, ...]) -> None:
         """Take in an observation with what the parsers made of it."""
+        if self._doubts.hold(observation, signals):
+            return
         pane = observation.pane
         before = self._panes.get(pane)
         if isinstance(observation, PaneClosed):
@@ -130,16 +139,40 @@ class Intake:
             first_look = isinstance(observation, Screen) and before is not None and not before.ready
             if self._starter.heard(pane, _news(before, observation, signals)) or first_look:
                 self._starter.start()
+            self._taken(observation)
             return
         back = isinstance(observation, Screen) and observation.resync and run.unreachable
         in_hand = None
         if back:
             run, in_hand = self._settle(run)
-        for event in _events(observation, signals):
-            if run.open:  # the one before may have ended it
-                run = self._conductor.step(run.id, event)
-        if back and run.open:
-            self._back(run, in_hand)
+        self._move(run, observation, _events(observation, signals))
+        if back and run.id in self._conductor.runs:
+            self._back(self._conductor.runs[run.id], in_hand)
+
+    def _move(self, run: Run, observation: Observation, events: Sequence[Event], *, sure: bool = False) -> None:
+        """Step the Run through the events of an observation, and ask first whose they are before one has an effect."""
+        sure = sure or not self._doubts.about(observation)
+        for number, event in enumerate(events):
+            if not run.open:  # the one before has ended it
+                break
+            moved = self._conductor.step(run.id, event) if sure else self._conductor.try_step(run.id, event)
+            if moved is None:
+                self._doubts.ask(observation.pane, partial(self._settled, run.id, observation, events[number:]))
+                return
+            run = moved
+        self._taken(observation)
+
+    def _settled(
+        self, run_id: str, observation: Observation, events: Sequence[Event], replaced: bool, held: Sequence[Seen]
+    ) -> None:
+        """Go on where `_move` stopped; `replaced`: the events are another program's."""
+        run = self._conductor.runs.get(run_id)
+        if run is None or replaced:
+            self._taken(observation)
+        else:
+            self._move(run, observation, events, sure=True)
+        for seen in held:
+            self.observation(*seen)
 
     def _tell_state(self, before: KnownPane | None) -> None:
         """Tell people that an agent's state has become one that the host's `watch.notify` names."""

@@ -65,7 +65,14 @@ class Panes:
             if known.agent != agent or known.info.command != info.command:
                 # Another program: what the last one said of itself is void.
                 known = replace(known, state=AgentState.UNKNOWN, confidence=0.0, trust=Trust.GUESSED)
+            self._end_predecessors(info.identity)
             return self._put(replace(known, info=info, agent=agent, facts=facts))
+
+    def _end_predecessors(self, identity: PaneIdentity) -> None:
+        """A respawned pane has its predecessor's id; that its program has ended is still on its way to us."""
+        for other in list(self._known.values()):
+            if _place(other.info.identity) == _place(identity) and other.info.identity != identity:
+                self._put(replace(other, info=replace(other.info, dead=True)))
 
     def hear(self, identity: PaneIdentity, signals: Iterable[Signal], *, screen: bool) -> KnownPane | None:
         """Take in Signals; a STATE that is believed becomes the pane's state."""
@@ -100,6 +107,10 @@ class Panes:
     def _put(self, state: KnownPane) -> KnownPane:
         self._known[state.info.identity.key] = state
         return state
+
+
+def _place(identity: PaneIdentity) -> tuple[str, str, str]:
+    return identity.host, identity.server, identity.pane_id
 
 
 def _heard(known: KnownPane, signals: tuple[Signal, ...], screen: bool) -> KnownPane:

@@ -36,6 +36,7 @@ from tmux_sentry.contracts import (
 from tmux_sentry.engine.checking import Checks
 from tmux_sentry.engine.conductor import Conductor, Step
 from tmux_sentry.engine.desk import Desk
+from tmux_sentry.engine.doubts import Doubts
 from tmux_sentry.engine.effects import Effects
 from tmux_sentry.engine.events import (
     Event,
@@ -134,7 +135,9 @@ class Runner:
             table=self.table,
             effects=self.effects,
             checks=self.checks,
+            doubts=Doubts(lambda pane: self.watchers[pane.host].replaced(pane), self._inbox.put),
             tell_states=parts.tell_states,
+            taken=self._taken,
         )
 
     # -------------------------------------------------------------------- from outside
@@ -267,12 +270,11 @@ class Runner:
             self._inbox.put(lambda: self.intake.record(record))
 
     def _on_signals(self, observation: Observation, facts: PaneFacts, signals: tuple[Signal, ...]) -> None:
-        self._inbox.put(lambda: self._take_in(observation, signals))
+        self._inbox.put(lambda: self.intake.observation(observation, signals))
 
-    def _take_in(self, observation: Observation, signals: tuple[Signal, ...]) -> None:
-        self.intake.observation(observation, signals)
+    def _taken(self, observation: Observation) -> None:
         if isinstance(observation, Emitted) and not self._parts.dry_run:
-            self.watchers[observation.pane.host].acknowledge(observation)  # what it led to is committed
+            self.watchers[observation.pane.host].acknowledge(observation)
 
     # -------------------------------------------------------------------- what goes out
 

@@ -12,6 +12,7 @@ from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import Emitted, PaneIdentity
 from tmux_sentry.errors import NoServer, TmuxMissing, TmuxTooOld, Unreachable
 from tmux_sentry.tmux import capture as tmux_capture
+from tmux_sentry.tmux import quoting
 from tmux_sentry.tmux.attach import attach
 from tmux_sentry.tmux.client import CommandClient
 from tmux_sentry.tmux.inventory import Inventory, list_panes
@@ -164,6 +165,15 @@ class Watcher:
             self._look()
             raise tmux_capture.PaneGone(f"{identity.pane_id} on {self._host} is another pane now")
         return taken
+
+    def replaced(self, identity: PaneIdentity) -> bool:
+        """Whether another process has the pane's id, asked now; a pane that is gone has none. Raises Unreachable."""
+        reply = self.client.command(f"display-message -p -t {quoting.pane(identity.pane_id)} '#{{pane_pid}}'")
+        now = reply.lines[0] if reply.ok and reply.lines else ""
+        if now in ("", str(identity.pane_pid)):
+            return False
+        self._look()
+        return True
 
     def idle(self, identity: PaneIdentity) -> bool:
         """Whether the pane's own shell waits for a command, asked now. Raises PaneGone or Unreachable."""
