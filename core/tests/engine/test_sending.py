@@ -34,6 +34,7 @@ from tmux_sentry.watch.watcher import Watcher
 AGENT = """
 import json, os, select, sys, termios, tty
 log = open(sys.argv[1], "a", buffering=1)
+lost = int(sys.argv[2])  # so many times it does not notice Enter
 termios.tcgetattr(0)
 tty.setraw(0)
 box = ""
@@ -43,7 +44,9 @@ while True:
     pasted = "\\x1b[200~" in data
     for part in ("\\x1b[200~", "\\x1b[201~"):
         data = data.replace(part, "")
-    if data == "\\r" and box:
+    if data == "\\r" and box and lost:
+        lost -= 1
+    elif data == "\\r" and box:
         log.write(json.dumps(box) + "\\n")
         box = ""
     elif "\\x03" in data:
@@ -201,10 +204,14 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture
 def agent(begin: Callable[..., Bench], tmux_server: TmuxServer, tmp_path: Path, out: Path) -> Bench:
     """A program with an input box, which loses an Enter that comes with the text."""
-    script = tmp_path / "agent.py"
+    return start_agent(begin, tmux_server, tmp_path, out, 0)
+
+
+def start_agent(begin: Callable[..., Bench], server: TmuxServer, directory: Path, out: Path, lost: int) -> Bench:
+    script = directory / "agent.py"
     script.write_text(AGENT)
-    pane = tmux_server.new_session(command=f"{sys.executable} {script} {out}")
-    tmux_server.wait(lambda: tmux_server.screen(pane).startswith(">"), "the agent's box")
+    pane = server.new_session(command=f"{sys.executable} {script} {out} {lost}")
+    server.wait(lambda: server.screen(pane).startswith(">"), "the agent's box")
     bench = begin(pane)
     bench.state = AgentState.IDLE
     return bench
@@ -507,6 +514,84 @@ def restart(bench: Bench, keys: Keys) -> Any:
     return bench.send(answer.keys) if isinstance(answer, Send) else answer
 
 
+# ------------------------------------------------------------------- typed is not taken
+
+
+def test_a_shell_that_shows_nothing_holds_and_the_line_is_typed_once(bench: Bench, out: Path) -> None:
+    bench.server.send(bench.pane, "", "C-s")  # the terminal's own stop
+    answer = bench.send(append(out))
+    assert typed(out) == []
+    bench.server.send(bench.pane, "", "C-q")
+    assert answer == SendHeld(action_id="r/s/1/1", reason="typed, not seen: the pane shows nothing of it")
+    wait_typed(bench, out)
+    assert typed(out) == ["ran"]
+    assert bench.statuses() == [("line", "injected")]
+
+
+@pytest.mark.parametrize("text", ["true", "clear", "exec bash --norc --noprofile", "echo one; \\", "sleep 1000", "\n"])
+def test_what_a_shell_takes_is_done_whatever_it_shows(bench: Bench, text: str) -> None:
+    # That a clean screen was cleared shows only in the time of the pane's last output, which tmux keeps in seconds.
+    printed = int(bench.server.show(bench.pane, "#{window_activity}"))
+    bench.server.wait(lambda: time.time() > printed + 1, "the next second")
+    assert bench.send(Keys(text=text)) == SendDone(action_id="r/s/1/1")
+    assert bench.statuses() == [("line", "injected")]
+
+
+def test_a_lost_enter_is_pressed_once_more(begin: Any, tmux_server: TmuxServer, tmp_path: Path, out: Path) -> None:
+    agent = start_agent(begin, tmux_server, tmp_path, out, 1)
+    assert agent.send(Keys(text="do it")) == SendDone(action_id="r/s/1/1")
+    assert typed(out) == ['"do it"']
+    assert agent.statuses() == [("text", "injected"), ("enter", "injected"), ("again", "injected")]
+
+
+def test_enter_is_not_pressed_a_third_time(begin: Any, tmux_server: TmuxServer, tmp_path: Path, out: Path) -> None:
+    agent = start_agent(begin, tmux_server, tmp_path, out, 2)
+    answer = agent.send(Keys(text="do it"))
+    assert answer == SendHeld(action_id="r/s/1/1", reason="typed, not submitted: it still stands in the input line")
+    assert tmux_server.screen(agent.pane) == "> do it"
+    assert typed(out) == []
+
+
+@pytest.mark.parametrize("when", ["after settle enter", "after intend again"])
+def test_a_lost_enter_is_not_pressed_again_on_what_a_person_typed(
+    begin: Any, tmux_server: TmuxServer, tmp_path: Path, out: Path, when: str
+) -> None:
+    agent = start_agent(begin, tmux_server, tmp_path, out, 1)
+
+    def at(point: str) -> None:
+        if point == when:
+            agent.server.send(agent.pane, "!")
+            agent.server.wait(lambda: agent.server.screen(agent.pane) == "> do it!", "the key")
+
+    answer = agent.send(Keys(text="do it"), store=Faulty(agent.store, at=at))
+    assert isinstance(answer, SendHeld)
+    assert answer.reason.startswith("typed, not submitted")
+    assert "someone" in answer.reason
+    assert tmux_server.screen(agent.pane) == "> do it!"
+    assert typed(out) == []
+
+
+@pytest.mark.parametrize(
+    "point", [f"{when} {what} again" for what in ("intend", "settle") for when in ("before", "after")]
+)
+def test_killed_around_the_second_enter_nothing_is_typed_twice(
+    begin: Any, tmux_server: TmuxServer, tmp_path: Path, out: Path, point: str
+) -> None:
+    agent = start_agent(begin, tmux_server, tmp_path, out, 1)
+    with pytest.raises(Killed):
+        agent.send(Keys(text="do it"), store=Faulty(agent.store, point))
+    answer = restart(agent, Keys(text="do it"))
+    if point == "before intend again":  # the journal has Enter, and cannot know that the agent has lost it
+        assert answer == SendDone(action_id="r/s/1/1")
+    elif point == "after intend again":
+        assert isinstance(answer, SendHeld)
+        assert answer.reason.startswith("typed, not submitted")
+    else:
+        assert answer == SendDone(action_id="r/s/1/1")
+        assert typed(out) == ['"do it"']
+    assert len(typed(out)) <= 1
+
+
 # ---------------------------------------------------------------------- whose pane it is
 
 
@@ -788,7 +873,7 @@ def test_when_the_agent_has_ended_its_shell_gets_no_enter(bench: Bench, tmp_path
     script = tmp_path / "agent.py"
     script.write_text(AGENT)
     bench.server.send(
-        bench.pane, f"{sys.executable} {script} {out}; printf '> fix'; read x; touch {out}.submitted", "Enter"
+        bench.pane, f"{sys.executable} {script} {out} 0; printf '> fix'; read x; touch {out}.submitted", "Enter"
     )
     bench.server.wait(lambda: bench.server.screen(bench.pane).splitlines()[-1] == ">", "the agent's box")
     bench.state = AgentState.IDLE

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from tmux_sentry.engine.job import Job, Ports, breathe
-from tmux_sentry.engine.recovery import Step
 from tmux_sentry.errors import Refused, Unreachable
-from tmux_sentry.state.records import Intent, IntentStatus
+from tmux_sentry.state.records import Intent, IntentStatus, Step
 from tmux_sentry.tmux import guard
 from tmux_sentry.tmux.capture import PaneGone
 from tmux_sentry.tmux.fence import Adopted, adopt
@@ -67,7 +66,7 @@ def guarded(job: Job, ports: Ports, step: Step, info: PaneInfo, fence: Adopted) 
         if step in ("text", "line"):
             outcome = guard.paste(client, expect, job.keys.text, marker, enter=step == "line")
         else:
-            outcome = guard.press(client, expect, job.keys.keys or ("Enter",), marker)
+            outcome = guard.press(client, expect, _keys(job, step), marker)
     except (Refused, ValueError) as error:  # tmux was not asked
         ports.store.settle(job.action_id, step, "refused", str(error))
         raise
@@ -75,6 +74,10 @@ def guarded(job: Job, ports: Ports, step: Step, info: PaneInfo, fence: Adopted) 
         outcome = _read_marker(job, ports, fence, marker, outcome)
     ports.store.settle(job.action_id, step, _STATUS[outcome.word], "; ".join(outcome.reasons))
     return outcome, Adopted(epoch=fence.epoch, marker=marker if outcome.word is Word.SENT else fence.marker)
+
+
+def _keys(job: Job, step: Step) -> tuple[str, ...]:
+    return job.keys.keys if step == "keys" else ("Enter",)
 
 
 def _next_marker(job: Job, ports: Ports, fence: Adopted) -> int:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-#: "line" is text and Enter at once, for shells; "text" is followed by "enter", for agents.
-Step = Literal["line", "text", "enter", "keys"]
+from tmux_sentry.state.records import Step
+
 Verdict = Literal["resend", "sent", "held", "void", "wait"]
 
 

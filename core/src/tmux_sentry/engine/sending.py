@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tmux_sentry.contracts import AgentState
+from tmux_sentry.engine import consumed
 from tmux_sentry.engine.conditions import compiled
 from tmux_sentry.engine.events import AboutToSend, SendDone, SendHeld
 from tmux_sentry.engine.guarded import claim, guarded, late
@@ -186,8 +187,11 @@ def _send(job: Job, ports: Ports, capture: Capture, fence: Adopted) -> SendDone 
         return _end(job, guarded(job, ports, "enter", capture.info, fence)[0]) if keys.enter else _done(job)
     at_once = capture.info.is_shell and keys.enter
     outcome, after = guarded(job, ports, "line" if at_once else "text", capture.info, fence)
-    if outcome.word is not Word.SENT or at_once or not keys.enter:
+    if outcome.word is not Word.SENT or not keys.enter:
         return _end(job, outcome)
+    if at_once:
+        judge = consumed.at_prompt(capture, keys.text, expected=job.wait_idle > 0)
+        return consumed.see(job, ports, capture.info.command, after, judge)
     return _submit(job, ports, capture.info.command, after)
 
 
@@ -203,11 +207,11 @@ def _submit(job: Job, ports: Ports, command: str, fence: Adopted) -> SendDone | 
             return _held(job, "typed, not submitted: the program does not show it")
         # An agent that has ended leaves a shell behind, which must not get the Enter.
         info = replace(after.info, command=command)
-        outcome, _ = guarded(job, ports, "enter", info, fence)
+        outcome, entered = guarded(job, ports, "enter", info, fence)
     except (Unreachable, PaneGone, Refused) as error:
         return _held(job, f"typed, not submitted: {error}")
     if outcome.word is Word.SENT:
-        return _done(job)
+        return consumed.see(job, ports, command, entered, consumed.in_box(job.keys.text))
     return _held(job, f"typed, not submitted: {'; '.join(outcome.reasons)}")
 
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from tmux_sentry.contracts import ApprovalRequest, Message, PaneIdentity, Trust
 
-Step = Literal["line", "text", "enter", "keys"]
+#: "line" is text and Enter at once, for shells; "text" is followed by "enter", for agents. "again" is a second Enter.
+Step = Literal["line", "text", "enter", "keys", "again"]
 IntentStatus = Literal["intent", "injected", "refused", "unknown", "void", "done"]
 
 

@@ -71,6 +71,17 @@ def holds(capture: Capture, text: str) -> bool | None:
     return False if tail in boxed else None
 
 
+def unsubmitted(capture: Capture, text: str) -> bool | None:
+    """Whether `text`, which the input line held before Enter, is there still, in the line itself and not above it.
+
+    False when there is more behind it, None when it is gone.
+    """
+    now, tail = _squeeze(draft(capture)), _squeeze(text)[-_TAIL:]
+    if not now or (tail not in now and not _PASTED.search(now)):
+        return None
+    return now.endswith(tail) or _PASTED.search(now) is not None
+
+
 def split_row(row: str, column: int) -> tuple[str, str]:
     """`row` left and right of a column."""
     at = 0
