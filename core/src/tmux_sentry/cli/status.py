@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 #: Seconds after which the hosts that have not answered yet are named.
 _PATIENCE = 1.0
+#: Open runs that are looked through; there is one a pane at the most.
+_HELD_AT_MOST = 10_000
 _HOST_COLUMNS = ("name", "reachable", "tmux_version", "sessions", "panes", "error")
+_HELD_COLUMNS = ("held_run", "pipeline", "stage", "host", "pane_id", "reason")
 _PANE_COLUMNS = ("host", "pane_id", "session_name", "window_name", "agent", "state", "pipeline", "stage")
 
 
@@ -36,12 +39,16 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
     seen = _look(session, configured)
     hosts = [row for row, _ in seen]
     panes = _pane_rows(session, [pane for _, found in seen for pane in found])
+    held = _held_rows(session)
     if as_json:
-        output.emit_json({"hosts": hosts, "panes": panes})
+        output.emit_json({"hosts": hosts, "panes": panes, "held": held})
     else:
         output.table(_HOST_COLUMNS, [[_cell(host[column]) for column in _HOST_COLUMNS] for host in hosts])
         if panes:
             output.table(_PANE_COLUMNS, [[pane[column] for column in _PANE_COLUMNS] for pane in panes])
+        if held:
+            output.table(_HELD_COLUMNS, [[run[column] for column in _HELD_COLUMNS] for run in held])
+            output.say("held runs wait for you: tmux-sentry runs resume RUN --send|--skip|--abort")
     return EXIT_OK if all(host["reachable"] for host in hosts) else EXIT_UNREACHABLE
 
 
@@ -95,6 +102,24 @@ def _pane_rows(session: Session, panes: Sequence[PaneInfo]) -> list[dict[str, An
             }
         )
     return rows
+
+
+def _held_rows(session: Session) -> list[dict[str, Any]]:
+    """The open Runs that wait for a person, oldest first, and why."""
+    with reading_store(session) as store:
+        runs = store.runs(limit=_HELD_AT_MOST, open_only=True) if store else []
+    return [
+        {
+            "held_run": run.id,
+            "pipeline": run.pipeline,
+            "stage": run.stage,
+            "host": run.host,
+            "pane_id": run.pane_id,
+            "reason": run.held,
+        }
+        for run in reversed(runs)
+        if run.held
+    ]
 
 
 def _cell(value: Any) -> Any:
