@@ -13,8 +13,9 @@ from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind, 
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order, SendDone
 from tmux_sentry.engine.panes import Panes
+from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.starting import Starter
-from tmux_sentry.errors import UsageError
+from tmux_sentry.errors import SentryError, UsageError
 from tmux_sentry.notify.routing import Router
 from tmux_sentry.policy.build import build_pipeline
 from tmux_sentry.policy.model import Policy
@@ -51,7 +52,8 @@ class Room:
             store, clock, Router((), ()), Redactor(), lambda step: self.starter.stepped(step.run)
         )
         policy = Policy(pipelines=(build_pipeline(source),))
-        self.starter = Starter(policy, store, clock, self.conductor, self.panes, {})
+        quarantine = Quarantine(clock, lambda name: None)
+        self.starter = Starter(policy, store, clock, self.conductor, self.panes, {}, quarantine)
 
     def see(self, pane: PaneInfo | None = None) -> Room:
         pane = pane or info()
@@ -130,11 +132,11 @@ def test_a_run_that_could_not_be_written_down_may_begin_later(store: Store) -> N
     add = room.conductor.add
 
     def full(run: Any, names: Any) -> Any:
-        raise OSError("disk full")
+        raise SentryError("disk full")
 
     broken: Any = room.conductor
     broken.add = full
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(SentryError, match="disk full"):
         room.starter.start()
     broken.add = add
     assert len(room.begun()) == 1

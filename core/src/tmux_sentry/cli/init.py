@@ -17,8 +17,16 @@ _UNIT = """\
 [Unit]
 Description=tmux-sentry: watch AI coding agents in tmux
 After=network-online.target
+# After five starts in ten minutes it stays down, and `systemctl --user status tmux-sentry` says why.
+StartLimitIntervalSec=600
+StartLimitBurst=5
 
 [Service]
+Type=notify
+NotifyAccess=main
+# It tells systemd that it makes progress; one that hangs is started anew, and goes on where it was.
+WatchdogSec=30
+TimeoutStopSec=15
 WorkingDirectory={directory}
 ExecStart={program} run --policy policies/default.yaml --env-file .env
 Restart=always

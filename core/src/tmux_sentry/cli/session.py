@@ -201,6 +201,7 @@ def offline_desk(session: Session, policy: Policy | None = None) -> Iterator[Des
     from tmux_sentry.engine.desk import Desk
     from tmux_sentry.engine.events import CloseAsk
     from tmux_sentry.engine.panes import Panes
+    from tmux_sentry.engine.quarantine import Quarantine
     from tmux_sentry.engine.starting import Starter
     from tmux_sentry.notify.routing import Router
     from tmux_sentry.policy.model import Policy as PolicyModel
@@ -219,7 +220,8 @@ def offline_desk(session: Session, policy: Policy | None = None) -> Iterator[Des
         router = Router(policy.routes, session.settings.notification_channels)
         conductor = Conductor(store, clock, router, session.app.redact, let_out)
         conductor.load(os.environ)
-        starter = Starter(policy, store, clock, conductor, panes, os.environ)
+        quarantine = Quarantine(clock, lambda name: None)  # a command is over before anything can fail again
+        starter = Starter(policy, store, clock, conductor, panes, os.environ, quarantine)
         yield Desk(store, clock, conductor, starter, panes, os.environ)
         broker.stop()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import ApprovalRequest, Decision, Message
@@ -144,7 +145,7 @@ class Conductor:
             why = f"its pane has another open run: {other.id}"
         if why is not None:
             if not run.open:
-                self._forget(run)  # it was only revived for this
+                self.forget(run)  # it was only revived for this
             raise UsageError(f"cannot {order.verb} run {run.id}", why)
         return self.step(run_id, order)
 
@@ -162,13 +163,16 @@ class Conductor:
         with self._store.transaction() as tx:
             self._enqueue(tx, notice, self._clock.now())
 
-    def due(self) -> float | None:
-        """Step every Run whose time has come; returns when to call again (epoch seconds)."""
+    def due(self, contain: Callable[[Run, Callable[[], object]], object] = lambda run, work: work()) -> float | None:
+        """Step every Run whose time has come; returns when to call again (epoch seconds).
+
+        `contain(run, work)` does the work for that Run.
+        """
         now = self._clock.now()
         for run in list(self.runs.values()):
             at = next_due(run, now)
             if at is not None and at <= now:
-                self.step(run.id, Due())
+                contain(run, partial(self.step, run.id, Due()))
         times = [at for run in self.runs.values() if (at := next_due(run, now)) is not None]
         return min(times, default=None)
 
@@ -191,9 +195,10 @@ class Conductor:
         self.runs[run.id] = run
         self._let_out(Step(before=before, run=run, event=event, effects=effects))
         if not run.open:
-            self._forget(run)
+            self.forget(run)
 
-    def _forget(self, run: Run) -> None:
+    def forget(self, run: Run) -> None:
+        """Take a Run out of hand as it is in the database: nothing moves it until the next start."""
         self.runs.pop(run.id, None)
         self._names.pop(run.id, None)
 

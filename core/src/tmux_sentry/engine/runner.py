@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from tmux_sentry.approvals.broker import Broker
@@ -23,6 +24,7 @@ from tmux_sentry.contracts import (
     Checker,
     Decision,
     Emitted,
+    Level,
     Lines,
     Notifier,
     Observation,
@@ -38,14 +40,12 @@ from tmux_sentry.engine.conductor import Conductor, Step
 from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.doubts import Doubts
 from tmux_sentry.engine.effects import Effects
-from tmux_sentry.engine.events import (
-    Event,
-    Keys,
-)
+from tmux_sentry.engine.events import Event, Keys, Notify, Order
 from tmux_sentry.engine.intake import Intake
 from tmux_sentry.engine.narrate import narrate
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.perception import Perception
+from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.engine.table import PaneTable
@@ -58,11 +58,14 @@ from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.store import Store
 from tmux_sentry.watch import events as watched
 from tmux_sentry.watch.watcher import Watcher
+from tmux_sentry.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 10.0  # seconds between notes of "still here" in the database
 TICK = 0.25  # the longest the loop sleeps
+#: Seconds without a turn after which a Watcher hangs: longer than its longest wait for a host and every timeout.
+STUCK = 120.0
 
 T = TypeVar("T")
 
@@ -96,10 +99,12 @@ class Runner:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._clock = parts.clock
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._finished = False
         self._typed: dict[str, tuple[str, ...]] = {}
+        self._watchdog = Watchdog(parts.clock)
+        self.quarantine = Quarantine(parts.clock, self._isolated)
         self.panes = Panes()
         self.watchers = {name: make(self._on_watch) for name, make in parts.watchers.items()}
         self.perception = Perception(parts.parsers, self._on_signals)
@@ -124,7 +129,9 @@ class Runner:
         )
         self.conductor = Conductor(parts.store, parts.clock, parts.router, parts.redact, self._let_out)
         self.table = PaneTable(parts.store, parts.clock, self.panes)
-        self.starter = Starter(parts.policy, parts.store, parts.clock, self.conductor, self.panes, parts.env)
+        self.starter = Starter(
+            parts.policy, parts.store, parts.clock, self.conductor, self.panes, parts.env, self.quarantine
+        )
         self.desk = Desk(parts.store, parts.clock, self.conductor, self.starter, self.panes, parts.env)
         self.intake = Intake(
             store=parts.store,
@@ -200,18 +207,22 @@ class Runner:
     def run(self) -> None:
         """Watch until stopped, or, with `once`, until the Runs matched at the start have ended."""
         self._open_up()
+        self._watchdog.ready()
         beat = self._clock.monotonic()
         try:
             while not self._stopping.is_set() and not self._finished:
                 self._work_off(self._nap())
-                self.conductor.due()
+                self._due()
                 self.perception.check()
                 self.table.write()
                 if self._clock.monotonic() - beat >= HEARTBEAT:
                     self._parts.store.heartbeat()
                     beat = self._clock.monotonic()
                 self._finished = self._is_over()
+                if self._makes_progress():
+                    self._watchdog.progress()
         finally:
+            self._watchdog.stopping()
             self._close_down()
 
     def _is_over(self) -> bool:
@@ -220,8 +231,16 @@ class Runner:
             return self.starter.all_begun(self.watchers)
         return self._parts.once and self.starter.all_over(self.watchers)
 
+    def _makes_progress(self) -> bool:
+        """Whether the threads that do the work have turned lately; the loop itself just has."""
+        now = self._clock.monotonic()
+        return self.outbox.alive and all(now - watcher.turned < STUCK for watcher in self.watchers.values())
+
+    def _due(self) -> float | None:
+        return self.conductor.due(lambda run, work: self.quarantine.contain(_pane(run.pane.key), work))
+
     def _nap(self) -> float:
-        due = self.conductor.due()
+        due = self._due()
         return TICK if due is None else min(max(due - self._clock.now(), 0.0), TICK)
 
     def _work_off(self, patience: float) -> None:
@@ -247,7 +266,8 @@ class Runner:
     def _close_down(self) -> None:
         self._stopping.set()
         self.effects.stop()
-        leaving = [threading.Thread(target=watcher.stop, daemon=True) for watcher in self.watchers.values()]
+        stops = [self.outbox.stop, *(watcher.stop for watcher in self.watchers.values())]
+        leaving = [threading.Thread(target=stop, daemon=True) for stop in stops]
         for thread in leaving:
             thread.start()
         for thread in leaving:
@@ -256,7 +276,6 @@ class Runner:
         self.perception.close()
         self.table.write()
         self._parts.store.heartbeat()
-        self.outbox.stop()
 
     # ------------------------------------------------------------------- what comes in
 
@@ -267,10 +286,13 @@ class Runner:
         if isinstance(record, (Lines, Screen, Osc, Emitted, PaneClosed)):
             self.perception.feed(record, self.panes.facts(record.pane, self._typed.get(record.pane.key, ())))
         else:
-            self._inbox.put(lambda: self.intake.record(record))
+            self._inbox.put(
+                lambda: self.quarantine.contain(f"host {_host(record)}", lambda: self.intake.record(record))
+            )
 
     def _on_signals(self, observation: Observation, facts: PaneFacts, signals: tuple[Signal, ...]) -> None:
-        self._inbox.put(lambda: self.intake.observation(observation, signals))
+        name = _pane(observation.pane.key)
+        self._inbox.put(lambda: self.quarantine.contain(name, lambda: self.intake.observation(observation, signals)))
 
     def _taken(self, observation: Observation) -> None:
         if isinstance(observation, Emitted) and not self._parts.dry_run:
@@ -290,13 +312,39 @@ class Runner:
 
     def _give(self, run_id: str, event: Event, wait: bool) -> None:
         def take() -> None:
-            if run_id in self.conductor.runs:
-                self.conductor.step(run_id, event)
+            run = self.conductor.runs.get(run_id)
+            if run is None:
+                return
+            work = partial(self.conductor.step, run_id, event)
+            if not self.quarantine.contain(_pane(run.pane.key), work) and wait:
+                raise SentryError(f"run {run_id} cannot go on", "an internal error, see the log")
 
         if wait:
             self.ask(take)
         else:
             self._inbox.put(take)
+
+    def _isolated(self, name: str) -> None:
+        """Something is left alone from now on: its Run, if it is a pane, waits for a person, and people are told."""
+        run = next((run for run in self.conductor.runs.values() if _pane(run.pane.key) == name), None)
+        try:
+            if run is not None and run.open:
+                reason = "internal errors, again and again; see the log. It goes on after a restart"
+                self.conductor.order(run.id, Order(verb="hold", reason=reason))
+        except Exception as error:
+            log.warning("run %s cannot be held: %s", run.id if run else "", clean(str(error)))
+        if run is not None and run.id in self.conductor.runs:
+            self.conductor.forget(run)
+        self.conductor.announce(
+            Notify(
+                event="quarantined",
+                level=Level.ERROR,
+                title=f"{clean(name, 200)} is left alone until the next start",
+                text="It failed again and again with internal errors; everything else goes on. The log has them.",
+                dedupe_key=f"quarantined/{name}/{self._clock.now():.3f}",
+            )
+        )
+        self.outbox.wake()
 
     def _note_typed(self, run: Run) -> None:
         """What a parser must know to tell the echo of our own text from an event."""
@@ -315,3 +363,15 @@ class Runner:
         except Exception as error:
             what = str(error)
         log.info("approval %s by %s: %s", clean(decision.request_id, 40), clean(decision.by, 60), what)
+
+
+def _pane(key: str) -> str:
+    """A pane's name in quarantine; its Run has the same."""
+    return f"pane {key}"
+
+
+def _host(record: watched.WatchRecord) -> str:
+    pane = getattr(record, "pane", None) or getattr(record, "info", None)
+    if pane is None:
+        return str(getattr(record, "host", ""))
+    return str(getattr(pane, "host", "") or pane.identity.host)

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind
@@ -13,6 +14,7 @@ from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
 from tmux_sentry.engine.panes import BELIEVED, KnownPane, Panes
+from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.run import Run
 from tmux_sentry.errors import UsageError
 from tmux_sentry.policy.model import Pipeline, Policy
@@ -27,8 +29,16 @@ class Starter:
     """One thread owns it."""
 
     def __init__(
-        self, policy: Policy, store: Store, clock: Clock, conductor: Conductor, panes: Panes, env: Mapping[str, str]
+        self,
+        policy: Policy,
+        store: Store,
+        clock: Clock,
+        conductor: Conductor,
+        panes: Panes,
+        env: Mapping[str, str],
+        quarantine: Quarantine,
     ) -> None:
+        self._quarantine = quarantine
         self._policy = policy
         self._clock = clock
         self._conductor = conductor
@@ -50,15 +60,20 @@ class Starter:
 
     def start(self) -> list[Run]:
         """Start what may start now; returns the new Runs."""
-        started = []
+        started: list[Run] = []
         for candidate in self.candidates():
             if candidate.verdict != "start":
                 self._tell(candidate)
                 continue
             known = self._panes.get(candidate.pane.identity)
             if known is not None and known.ready:
-                started.append(self.begin(candidate.pipeline, known))
+                self._quarantine.contain(
+                    f"pipeline {candidate.pipeline}", partial(self._begin, candidate, known, started)
+                )
         return started
+
+    def _begin(self, candidate: Candidate, pane: KnownPane, started: list[Run]) -> None:
+        started.append(self.begin(candidate.pipeline, pane))
 
     def candidates(self) -> list[Candidate]:
         """Every pipeline and pane that match now."""

@@ -43,6 +43,11 @@ class Outbox:
             self._threads.append(thread)
             thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether every channel has its worker."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def wake(self) -> None:
         """Something may be due."""
         for event in self._wakes.values():

@@ -99,6 +99,8 @@ class Watcher:
         self._reach = Reach(host, sink, clock)
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        #: When the control loop last went round (monotonic); it waits half a minute at the most.
+        self.turned = clock.monotonic()
 
     # ------------------------------------------------------------------ for everyone
 
@@ -214,6 +216,7 @@ class Watcher:
     def _run(self) -> None:
         backoff = Backoff()
         while not self._stopping.is_set():
+            self.turned = self._clock.monotonic()
             try:
                 self._client = self._connect()
                 since = self._clock.monotonic()
@@ -247,6 +250,7 @@ class Watcher:
         self._say_attached()
         while not self._stopping.is_set() and client.alive:
             self._wake.clear()
+            self.turned = self._clock.monotonic()
             self._clients.gone(self._reading.take_ended())
             self._clients.end_left(client)
             self._emissions.read()  # first: a pane that is closing has handed its last ones over already
