@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,3 +157,23 @@ def test_a_parser_that_is_dropped_by_a_read_is_not_asked_again(never: threading.
     perception.feed(lines("bad"), FACTS)
     assert delivered.next() == ("bad", ("bad",))
     perception.close()
+
+
+def test_a_parser_that_fails_again_and_again_for_a_pane_is_not_asked_about_that_pane() -> None:
+    asked: list[str] = []
+
+    class Failing:
+        def parse(self, observation: Observation, pane: PaneFacts) -> Any:
+            asked.append(pane.identity.pane_id)
+            raise ZeroDivisionError
+
+    delivered = Delivered()
+    perception = Perception({"failing": Failing(), "good": Good()}, delivered)
+    other = PaneFacts(identity=replace(PANE, pane_id="%9"))
+    for number in range(5):
+        perception.feed(lines(str(number)), FACTS)
+        assert delivered.next() == (str(number), (str(number),))
+    perception.feed(lines("elsewhere"), other)
+    assert delivered.next() == ("elsewhere", ("elsewhere",))
+    perception.close()
+    assert asked == [PANE.pane_id] * 3 + ["%9"]

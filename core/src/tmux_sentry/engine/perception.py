@@ -1,7 +1,7 @@
 """Runs the parsers over observations, on a thread of its own, so that none of them can stop the rest.
 
-A parser that raises for an observation loses that observation; one that hangs is dropped and named, and the
-observation goes on without it.
+A parser that raises for an observation loses that observation, and after three such within five minutes it is not asked
+about that pane any more; one that hangs is dropped and named, and the observation goes on without it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from tmux_sentry.bounded import TimedOut, call_bounded
+from tmux_sentry.clock import SystemClock
 from tmux_sentry.contracts import Observation, PaneFacts, Parser, Signal
+from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.security.sanitize import clean
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Perception:
         self._parsers = dict(sorted(parsers.items()))  # replaced and never changed: threads go through it
         self._deliver = deliver
         self._patience = patience
+        self._quarantine = Quarantine(SystemClock(), lambda name: None)
         self._inbox: queue.SimpleQueue[tuple[Observation, PaneFacts] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._worker = _Worker()
@@ -98,11 +101,12 @@ class Perception:
             self._deliver(*item, tuple(signals))
 
     def _ask(self, name: str, observation: Observation, pane: PaneFacts) -> list[Signal]:
-        parser = self._parsers.get(name)
-        if parser is None:
+        parser, here = self._parsers.get(name), f"parser {name} in pane {pane.identity.key}"
+        if parser is None or self._quarantine.holds(here):
             return []
         try:
             return [signal for signal in parser.parse(observation, pane) if isinstance(signal, Signal)]
         except BaseException as error:  # a plugin's SystemExit too: this thread must go on
             log.warning("parser %s failed on one observation: %s: %s", name, type(error).__name__, clean(str(error)))
+            self._quarantine.count(here)
             return []

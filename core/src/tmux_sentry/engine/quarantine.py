@@ -17,7 +17,7 @@ LIMIT, WINDOW = 3, 300.0
 
 
 class Quarantine:
-    """Counts failures by name ("pane here/…", "pipeline ci"). Lasts as long as the process; one thread uses it."""
+    """Counts failures by name ("pane here/…", "pipeline ci"). Lasts as long as the process; one thread counts."""
 
     def __init__(self, clock: Clock, isolated: Callable[[str], None]) -> None:
         """`isolated(name)` is called once for each name that is left alone from now on."""
@@ -42,11 +42,12 @@ class Quarantine:
             raise
         except Exception:
             log.exception("%s: an internal error; the others go on", clean(name, 200))
-            self._count(name)
+            self.count(name)
             return False
         return True
 
-    def _count(self, name: str) -> None:
+    def count(self, name: str) -> None:
+        """`name` has failed once more."""
         failures, now = self._failures[name], self._clock.monotonic()
         failures.append(now)
         if len(failures) < LIMIT or now - failures[0] > WINDOW:

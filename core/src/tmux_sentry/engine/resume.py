@@ -12,10 +12,19 @@ from tmux_sentry.engine.events import Send, SendDone, SendHeld, StartCheck
 from tmux_sentry.engine.run import Run
 from tmux_sentry.policy.model import ExternalCheck, SendKeys
 from tmux_sentry.policy.variables import UnknownVariable
+from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.store import Store
 from tmux_sentry.tmux.model import PaneInfo
 
 log = logging.getLogger(__name__)
+
+_MEANING: dict[recovery.Verdict, str] = {
+    "resend": "is typed now",
+    "sent": "was typed",
+    "held": "waits for a person",
+    "void": "is given up",
+    "wait": "is not decided yet",
+}
 
 
 def send_in_hand(run: Run) -> Send | SendHeld | None:
@@ -90,6 +99,7 @@ def settle(store: Store, send: Send | SendHeld, pane: PaneInfo) -> Send | SendDo
     elif verdict == "resend" and pane.owner.startswith(store.instance) and _number(pane.marker) > marker:
         # A send that the journal has lost was typed; it may have been this one.
         verdict, why = "held", f"the pane's marker {pane.marker} is newer than the journal ({marker}): look at the pane"
+    log.info("send %s, in hand when the program stopped: %s: %s", send.action_id, _MEANING[verdict], clean(why))
     if verdict == "sent":
         if newest is not None and newest.status in ("intent", "unknown"):
             store.settle(send.action_id, newest.step, "injected", why)
