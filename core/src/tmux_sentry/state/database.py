@@ -98,14 +98,19 @@ def open_database(
         return _open_existing(path, journal, migrations)
 
 
-def open_readonly(path: Path) -> Database:
-    """The database as it is, for listings while another process may write. Raises like `open_database`."""
+def open_readonly(path: Path, *, immutable: bool = False) -> Database:
+    """The database as it is, for listings while another process may write. Raises like `open_database`.
+
+    SQLite makes the -wal and -shm files of a WAL database for a reader too, and leaves them. With `immutable` it makes
+    nothing and sees no -wal: for a file that nobody has open.
+    """
     path = Path(os.path.realpath(path))
     if not path.exists():
         raise SentryError(f"there is no database at {path}", "nothing has run here yet", "start `tmux-sentry run`")
     _check_file(path)
     with translated(path):
-        connection = _connect(lambda: _open_file(path, "ro"), begin="BEGIN")
+        mode = "ro&immutable=1" if immutable else "ro"
+        connection = _connect(lambda: _open_file(path, mode), begin="BEGIN")
         with connection.begin():
             have = version(connection)
         if have != len(MIGRATIONS):

@@ -1,0 +1,42 @@
+"""Whether people are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from tmux_sentry.doctor.finding import Finding, count, note, of_error, ok, problem
+from tmux_sentry.doctor.known import Undelivered
+from tmux_sentry.errors import SentryError
+
+#: Seconds for which a message that was given up is worth a line.
+REMEMBERED = 7 * 86400.0
+#: Seconds after which a message that still waits is one that does not get through.
+LONG_DUE = 3600.0
+
+
+def configured(channels: Sequence[str], build: Callable[[str], object]) -> Iterator[Finding]:
+    """Each channel of NOTIFICATION_CHANNELS. `build` makes it, as `run` does, and raises SentryError."""
+    for name in channels:
+        try:
+            build(name)
+        except SentryError as error:
+            fix = f"correct its settings, or take {name} out of NOTIFICATION_CHANNELS"
+            yield from of_error("channels", error, fix)
+        else:
+            yield ok("channels", f"{name} can be used")
+    if not set(channels) - {"stdout"}:
+        what = "nobody is told but who looks at the output of `run`" if channels else "nobody is told anything"
+        yield note("channels", what, "name more channels in NOTIFICATION_CHANNELS (see: tmux-sentry plugins)")
+
+
+def outbox(undelivered: Iterable[Undelivered], *, running: bool) -> Iterator[Finding]:
+    """Messages that did not arrive. Those that only wait for a `run` that is not there are a note."""
+    for one in undelivered:
+        said = f": {one.detail}" if one.detail else ""
+        fix = f"correct the settings of {one.channel}, or take it out of NOTIFICATION_CHANNELS"
+        if one.dead:
+            yield problem("channels", f"{count(one.dead, 'message')} for {one.channel} given up{said}", fix)
+        if one.due and running:
+            yield problem("channels", f"{count(one.due, 'message')} for {one.channel} waiting too long{said}", fix)
+        elif one.due:
+            yield note("channels", f"{count(one.due, 'message')} for {one.channel} waiting{said}", "tmux-sentry run")
