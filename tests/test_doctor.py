@@ -178,8 +178,8 @@ WRONG: dict[str, tuple[Callable[[Any], object], str, str, str]] = {
         "set-option -gu @sentry_epoch",
     ),
     "unreachable": (_unreachable, "hosts", "away: no tmux server runs there", "start one with `tmux new`"),
-    "damaged": (_damage, "database", "is damaged", "put a good copy"),
-    "lost": (lambda s: (s.home / "state.db").rename(s.home / "state.db-wal"), "database", "is gone", "good copy"),
+    "damaged": (_damage, "database", "is damaged", "tmux-sentry db restore"),
+    "lost": (lambda s: (s.home / "state.db").rename(s.home / "state.db-wal"), "database", "is gone", "tmux-sentry db restore"),
     "future": (_later, "clock", "in the future of this clock", "set the clock"),
     "observe only": (_observe_only, "database", "restored from a backup", "tmux-sentry runs list"),
     "hosts file": (

@@ -125,9 +125,9 @@ def _newer(path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "what", "fix"),
     [
-        (lambda path: path.write_bytes(b""), "the file is empty", "put a good copy"),
-        (lambda path: path.write_bytes(b"x" * 9999), "not a SQLite database", "put a good copy"),
-        (_zeroed, "is damaged", "put a good copy"),
+        (lambda path: path.write_bytes(b""), "the file is empty", "tmux-sentry db restore"),
+        (lambda path: path.write_bytes(b"x" * 9999), "not a SQLite database", "tmux-sentry db restore"),
+        (_zeroed, "is damaged", "tmux-sentry db restore"),
         (_foreign, "another program's database", "DATABASE_PATH"),
         (_newer, "newer tmux-sentry", "upgrade tmux-sentry"),
         (lambda path: put(path, "clients nas", "{"), "did not write", "start anew"),

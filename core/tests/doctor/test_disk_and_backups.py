@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def test_the_disk_of_a_directory_that_is_not_there_yet_is_the_one_it_will_be_on(
 def test_an_old_backup_is_a_problem_when_the_database_changed_since(
     newest: float | None, changed: float, level: Level
 ) -> None:
-    found = backups.age(Path("/b"), newest, changed, NOW, "copy it")
+    found = backups.age(Path("/b"), newest, changed, NOW)
     assert (found.level, bool(found.fix)) == (level, level is not Level.OK)
 
 
@@ -66,16 +65,3 @@ def test_the_newest_whole_file_counts(tmp_path: Path) -> None:
     wal.write_bytes(b"")
     os.utime(wal, (NOW, NOW))
     assert list(backups.backups(database, NOW))[-1].level is Level.PROBLEM
-
-
-def test_the_fix_makes_a_backup_whatever_the_path_is_called(tmp_path: Path) -> None:
-    home = tmp_path / "it's a home"
-    home.mkdir()
-    (home / "state.db").write_bytes(b"")
-    fix = list(backups.backups(home / "state.db", NOW))[-1].fix
-    (tmp_path / "sqlite3").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    (tmp_path / "sqlite3").chmod(0o755)
-    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    said = subprocess.run(["sh", "-c", fix], env=env, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said == [str(home / "state.db"), f"VACUUM INTO '{home / 'backups'}/by-hand.db'".replace("it's", "it''s")]
-    assert (home / "backups").stat().st_mode & 0o777 == 0o700

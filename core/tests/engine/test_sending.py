@@ -21,6 +21,7 @@ from tmux_sentry.engine.events import AboutToSend, Keys, Send, SendDone, SendHel
 from tmux_sentry.engine.plan import with_report
 from tmux_sentry.engine.sending import AGENT_PAUSE, Job, Ports, carry_out
 from tmux_sentry.errors import Unreachable
+from tmux_sentry.state.restore import restore
 from tmux_sentry.state.store import Store
 from tmux_sentry.testing.clock import FakeClock
 from tmux_sentry.testing.tmux_server import TmuxServer
@@ -730,6 +731,49 @@ def test_what_stays_unknown_is_held_and_never_typed_again(bench: Bench, out: Pat
     again = bench.send(append(out))
     assert isinstance(again, SendHeld)
     assert typed(out) == ["ran"]
+
+
+# ---------------------------------------------------------------------- after a restore
+
+
+def restored(bench: Bench) -> Bench:
+    """The same database, back from a backup of this moment."""
+    path = bench.store.path
+    assert path is not None
+    made = bench.store.backup("by-hand")
+    bench.store.close()
+    restore(path, made, bench.clock.now(), "the database was damaged")
+    return replace(bench, store=Store.open(path, bench.clock))
+
+
+def test_while_observing_a_pane_is_not_even_claimed_and_afterwards_gets_the_new_epoch(bench: Bench, out: Path) -> None:
+    assert isinstance(bench.send(append(out)), SendDone)
+    wait_typed(bench, out)
+    bench = restored(bench)
+    answer = carry_out(bench.job(append(out), "r/s/1/2"), bench.ports())
+    assert isinstance(answer, SendHeld)
+    assert "observing only since" in answer.reason
+    assert bench.store.intents("r/s/1/2") == []
+    assert capture(bench.live.client, bench.pane).info.epoch == "1"
+    bench.store.go_on()
+    assert isinstance(carry_out(bench.job(append(out), "r/s/1/2"), bench.ports()), SendDone)
+    wait_typed(bench, out, 2)
+    assert capture(bench.live.client, bench.pane).info.epoch == str(bench.store.first_epoch)
+    assert typed(out) == ["ran", "ran"]
+    bench.store.close()
+
+
+def test_a_try_that_tmux_carried_out_late_is_still_known_after_a_restore(bench: Bench, out: Path) -> None:
+    """The pane then has a new epoch and the marker of that try: it must not be typed again."""
+    assert isinstance(bench.send(append(out)), SendDone)
+    wait_typed(bench, out)
+    bench.store.settle("r/s/1/1", "line", "refused", "the command did not reach tmux")  # so it had seemed
+    bench = restored(bench)
+    bench.store.go_on()
+    assert isinstance(bench.send(append(out)), SendDone)
+    assert bench.statuses() == [("line", "injected")]
+    assert typed(out) == ["ran"]
+    bench.store.close()
 
 
 # ------------------------------------------------------------------------------- agents

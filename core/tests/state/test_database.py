@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -102,6 +103,26 @@ def test_a_damaged_database_is_named_and_left_as_it_is(harm: Callable[[Path], No
     assert str(path) in caught.value.what
     assert caught.value.fix
     assert path.read_bytes() == before
+
+
+def test_the_journal_of_a_damaged_database_is_left_as_it_is_too(path: Path, clock: FakeClock, tmp_path: Path) -> None:
+    """It may hold the only good copy of a page; the end of a connection that can write would use it up."""
+    with Store.open(path, clock) as store:
+        store.heartbeat()
+    left = tmp_path / "left"
+    clock.advance(60)
+    with Store.open(path, clock) as store:
+        store.heartbeat()
+        shutil.copytree(path.parent, left)  # as a kill leaves it
+    spoiled, wal = left / path.name, left / "state.db-wal"
+    with spoiled.open("r+b") as file:
+        file.seek(4096 * 3)
+        file.write(bytes(4096))
+    before = spoiled.read_bytes(), wal.read_bytes()
+    assert before[1]
+    with pytest.raises(DatabaseDamaged):
+        Store.open(spoiled, clock)
+    assert (spoiled.read_bytes(), wal.read_bytes()) == before
 
 
 def test_a_database_whose_file_vanished_beside_its_journal_is_not_made_anew(path: Path) -> None:

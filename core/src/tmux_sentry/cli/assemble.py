@@ -50,7 +50,7 @@ def build_runner(
         return stack.enter_context(closing(transport_of(session, hosts, host)))
 
     with ExitStack() as stack:
-        store: Store = stack.enter_context(_memory(session) if dry_run else locked_store(session, clock))
+        store: Store = stack.enter_context(_memory(session) if dry_run else locked_store(session, clock, recover=True))
         runner = Runner(
             Parts(
                 policy=policy,

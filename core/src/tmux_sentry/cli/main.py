@@ -44,6 +44,7 @@ COMMANDS = {
     "history": ("tmux_sentry.cli.history:command", "List the stages that ran, newest first."),
     "send": ("tmux_sentry.cli.send:command", "Type a text into a pane, guarded and verified."),
     "doctor": ("tmux_sentry.cli.doctor:command", "Look for everything that is wrong here, with its fix."),
+    "db": ("tmux_sentry.cli.db:db", "Check, back up and restore the state database."),
     "plugins": ("tmux_sentry.cli.plugins:command", "List the installed plugins."),
     "schema": ("tmux_sentry.cli.schema:command", "Print the JSON Schema of policies or hosts files."),
     "completions": ("tmux_sentry.cli.completions:command", "Print the completion script of a shell."),

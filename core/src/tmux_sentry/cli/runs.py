@@ -110,32 +110,40 @@ def cancel(run: str, env_file: Path | None) -> None:
 
 @runs.command("resume")
 @click.argument("run", required=False)
-@click.option("--all", "everything", is_flag=True, help="Every held run.")
+@click.option("--all", "everything", is_flag=True, help="Every held run; also ends observing only.")
 @click.option("--send", "verb", flag_value="send", help="Type what was held, after all.")
 @click.option("--skip", "verb", flag_value="skip", help="Take it as typed and go on.")
 @click.option("--abort", "verb", flag_value="abort", help="Fail the stage.")
 @env_file_option
 def resume(run: str | None, everything: bool, verb: str | None, env_file: Path | None) -> None:
-    """Decide what becomes of a held run."""
+    """Decide what becomes of a held run.
+
+    After a restore of the database nothing is started and nothing is typed: --all ends that. What is held
+    stays held until --send, --skip or --abort is said too.
+    """
     if (run is None) is not everything:
         raise click.UsageError("name one RUN, or say --all")
-    if verb is None:
+    if run is not None and verb is None:
         raise click.UsageError("say what becomes of it: --send, --skip or --abort")
     session = begin(env_file)
-    if run is not None:
+    if run is not None and verb is not None:
         _order(session, run, verb)
         return
     args = {"verb": verb, "by": person()}
 
     def offline() -> Any:
         with offline_desk(session) as desk:
-            return desk.resume_all(**args)
+            return desk.resume_all(verb, person())
 
-    resumed = change(session, "resume_all", args, offline)
-    for one in resumed:
+    answer = change(session, "resume_all", args, offline)
+    if answer["went_on"]:
+        output.say("observing only has ended: runs start and keys are typed again")
+    for one in answer["runs"]:
         _say(one)
-    if not resumed:
+    if not answer["runs"]:
         output.say("no run is held")
+    elif verb is None:
+        output.say("decide on what is held: tmux-sentry runs resume RUN|--all --send|--skip|--abort")
 
 
 @click.group("stage")

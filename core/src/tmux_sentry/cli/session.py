@@ -146,10 +146,9 @@ def person() -> str:
 
 
 @contextmanager
-def locked_store(session: Session, clock: Clock) -> Iterator[Store]:
-    """The database, for writing; raises Locked while another instance holds it."""
+def locked(session: Session) -> Iterator[None]:
+    """The one instance of this home; raises Locked while another holds it."""
     from tmux_sentry.state.lock import InstanceLock
-    from tmux_sentry.state.store import Store
 
     lock = InstanceLock(session.settings.home / "sentry.lock")
     try:
@@ -161,10 +160,31 @@ def locked_store(session: Session, clock: Clock) -> Iterator[Store]:
             "make it writable, or set TMUX_SENTRY_HOME to a directory of your own",
         ) from error
     try:
-        with Store.open(session.settings.database_path, clock, redact=session.app.redact) as store:
-            yield store
+        yield
     finally:
         lock.release()
+
+
+@contextmanager
+def locked_store(session: Session, clock: Clock, *, recover: bool = False) -> Iterator[Store]:
+    """The database, for writing; raises Locked while another instance holds it.
+
+    With `recover` a damaged one is put aside and its newest good backup takes its place.
+    """
+    from tmux_sentry.state import backup, restore
+    from tmux_sentry.state.store import Store
+
+    path = Path(os.path.realpath(session.settings.database_path))
+    with locked(session):
+        restored = restore.recover(path, clock.now()) if recover else None
+        if restored is not None:
+            what = f"the database {path} was damaged ({restored.why}) and is restored from {restored.backup.name}"
+            output.warn(f"{what}; the damaged files are in {restored.aside}")
+        elif not path.exists() and backup.backups_of(path):
+            fix = "to bring its newest backup back, stop and say: tmux-sentry db restore"
+            output.warn(f"there is no database at {path}, so a new one is made; {fix}")
+        with Store.open(path, clock, redact=session.app.redact) as store:
+            yield store
 
 
 @contextmanager

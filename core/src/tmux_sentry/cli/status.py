@@ -16,6 +16,7 @@ from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, SentryError
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
+    from tmux_sentry.state.records import Observing
     from tmux_sentry.tmux.inventory import Inventory
     from tmux_sentry.tmux.model import PaneInfo
 
@@ -34,15 +35,21 @@ _PANE_COLUMNS = ("host", "pane_id", "session_name", "window_name", "agent", "sta
 @json_option
 def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> int:
     """Show which hosts and panes can be reached. Exit status 4 when some host cannot."""
+    from tmux_sentry.state.observe import sentence
+    from tmux_sentry.state.times import iso
+
     session = begin(env_file)
     configured = read_hosts(session, hosts_file)
     seen = _look(session, configured)
     hosts = [row for row, _ in seen]
-    panes = _pane_rows(session, [pane for _, found in seen for pane in found])
+    panes, observing = _pane_rows(session, [pane for _, found in seen for pane in found])
     held = _held_rows(session)
     if as_json:
-        output.emit_json({"hosts": hosts, "panes": panes, "held": held})
+        shown = None if observing is None else {"reason": observing.reason, "since": iso(observing.since)}
+        output.emit_json({"hosts": hosts, "panes": panes, "held": held, "observe_only": shown})
     else:
+        if observing is not None:
+            output.say(sentence(observing))
         output.table(_HOST_COLUMNS, [[_cell(host[column]) for column in _HOST_COLUMNS] for host in hosts])
         if panes:
             output.table(_PANE_COLUMNS, [[pane[column] for column in _PANE_COLUMNS] for pane in panes])
@@ -74,13 +81,14 @@ def _host_row(host: Host, found: Inventory | SentryError) -> tuple[dict[str, Any
     return {**row, "reachable": True, **numbers}, found.panes
 
 
-def _pane_rows(session: Session, panes: Sequence[PaneInfo]) -> list[dict[str, Any]]:
-    """What tmux says now, with what the last `run` knew beside it."""
+def _pane_rows(session: Session, panes: Sequence[PaneInfo]) -> tuple[list[dict[str, Any]], Observing | None]:
+    """What tmux says now, with what the last `run` knew beside it, and whether it only observes."""
     from tmux_sentry.engine.panes import KnownPane, Panes
     from tmux_sentry.engine.table import shown_state
 
     with reading_store(session) as store:
         known = {(row["host"], row["pane_id"]): row for row in (store.pane_states() if store else [])}
+        observing = store.observing if store else None
     rows = []
     for info in panes:
         now: KnownPane = Panes().see(info)
@@ -101,7 +109,7 @@ def _pane_rows(session: Session, panes: Sequence[PaneInfo]) -> list[dict[str, An
                 "hold": info.hold,
             }
         )
-    return rows
+    return rows, observing
 
 
 def _held_rows(session: Session) -> list[dict[str, Any]]:

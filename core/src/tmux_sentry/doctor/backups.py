@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tmux_sentry.doctor.finding import Finding, note, ok, problem
 #: Hours. A day, and the time that making one may be late.
 OLDEST = 26.0
 _PARTIAL = ".partial"
+_FIX = "`tmux-sentry run` makes one every hour; now, by hand: tmux-sentry db backup"
 
 
 def backups(database: Path, now: float) -> Iterator[Finding]:
@@ -31,21 +31,14 @@ def backups(database: Path, now: float) -> Iterator[Finding]:
     except OSError as error:
         yield problem("backups", f"{directory} cannot be read: {error.strerror}", f"chmod 700 {directory}")
         return
-    yield age(directory, max(times, default=None), changed, now, _by_hand(database, directory))
+    yield age(directory, max(times, default=None), changed, now)
 
 
-def age(directory: Path, newest: float | None, changed: float, now: float, fix: str) -> Finding:
+def age(directory: Path, newest: float | None, changed: float, now: float) -> Finding:
     """`newest` is when the newest copy was made, `changed` when the database last changed; epoch seconds."""
     if newest is None:
-        return note("backups", f"there is no backup in {directory}", fix)
+        return note("backups", f"there is no backup in {directory}", _FIX)
     hours = max(0.0, now - newest) / 3600
     if hours > OLDEST and changed > newest:
-        return problem("backups", f"the newest backup is {hours:.0f} h old, and the database changed since", fix)
+        return problem("backups", f"the newest backup is {hours:.0f} h old, and the database changed since", _FIX)
     return ok("backups", f"the newest backup is {hours:.0f} h old")
-
-
-def _by_hand(database: Path, directory: Path) -> str:
-    copy = directory / "by-hand.db"
-    statement = f"VACUUM INTO '{str(copy).replace(chr(39), chr(39) * 2)}'"
-    make = "" if directory.is_dir() else f"mkdir -m 700 {shlex.quote(str(directory))} && "
-    return f"{make}sqlite3 {shlex.quote(str(database))} {shlex.quote(statement)}"

@@ -19,7 +19,7 @@ from tmux_sentry.state.faults import damaged
 _WAL_RESET = ((3, 7, 0), (3, 51, 3))
 #: Bytes. SQLite writes the WAL back into the file long before.
 _LARGE_WAL = 256 * 1000 * 1000
-_RESTORE = "put a good copy from the backups in its place, or move it and its -wal and -shm files away to start anew"
+_RESTORE = "tmux-sentry db restore"
 
 
 def library(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Finding:

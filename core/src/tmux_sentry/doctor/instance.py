@@ -67,7 +67,7 @@ def waiting(known: Known) -> Iterator[Finding]:
     """What the database holds for a person."""
     if known.observe_only is not None:
         what = f"the database is in observe-only mode, nothing is typed: {known.observe_only}"
-        fix = "compare the panes with `tmux-sentry runs list` and `tmux-sentry history`, then let `run` go on"
+        fix = "look at the panes and at `tmux-sentry runs list`, then: tmux-sentry runs resume --all"
         yield problem("database", what, fix)
     if known.approvals:
         yield note("approvals", f"{count(known.approvals, 'approval')} waiting", "tmux-sentry approvals")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,10 @@ from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.errors import UsageError
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class Desk:
@@ -69,15 +73,26 @@ class Desk:
         self._conductor.revive(run_id, self._env)
         return _shown(self._conductor.order(run_id, Order(verb=verb, stage=stage, by=clean(by, 100))))  # type: ignore[arg-type]
 
-    def resume_all(self, verb: str, by: str) -> list[dict[str, Any]]:
-        """Resume every held Run; one that cannot be says why and does not keep the others."""
+    def resume_all(self, verb: str | None, by: str) -> dict[str, Any]:
+        """Go on after observing only, and resume every held Run; one that cannot be says why and keeps no other.
+
+        Without a verb the held ones stay held: they are listed. Then there has to be something to go on from.
+        """
+        was = self._store.observing
+        if was is None and verb is None:
+            raise UsageError("say what becomes of the held runs: --send, --skip or --abort")
+        if was is not None:
+            self._store.go_on()
+            log.warning("going on, by %s, after %s", clean(by, 100), sentence(was).partition(" Look")[0])
         answers = []
         for run in [run for run in self._conductor.runs.values() if run.held is not None]:
             try:
-                answers.append(self.order(run.id, verb, by))
+                answers.append(_shown(run) if verb is None else self.order(run.id, verb, by))
             except UsageError as error:
                 answers.append(_shown(run) | {"held": f"{run.held} ({error.what}: {error.why})"})
-        return answers
+        if was is not None:
+            self._starter.start()  # what was kept from it
+        return {"went_on": was is not None, "runs": answers}
 
     def start(self, pipeline: str, pane: str, host: str | None = None) -> dict[str, Any]:
         """Start a pipeline on a pane by hand, also where it ran before."""

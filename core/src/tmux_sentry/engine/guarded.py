@@ -20,7 +20,7 @@ def claim(job: Job, ports: Ports) -> Adopted | str:
     """The pane's epoch and marker, adopted if nobody has; or why the pane is not ours to type into."""
     known = ports.store.fence(job.pane.key)
     floor = known or ports.store.fence_before_respawn(job.pane)
-    epoch, marker = (floor.epoch, floor.marker) if floor else (1, 0)
+    epoch, marker = (floor.epoch, floor.marker) if floor else (ports.store.first_epoch, 0)
     fence = adopt(ports.watcher.client, job.pane, ports.owner, epoch, marker, take_over=ports.take_over)
     if fence.refused is not None:
         return f"the pane belongs to {fence.refused}; to take it over: tmux-sentry run --take-over"

@@ -41,8 +41,10 @@ from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.doubts import Doubts
 from tmux_sentry.engine.effects import Effects
 from tmux_sentry.engine.events import Event, Keys, Notify, Order
+from tmux_sentry.engine.housekeeping import Housekeeper
 from tmux_sentry.engine.intake import Intake
 from tmux_sentry.engine.narrate import narrate
+from tmux_sentry.engine.observing import notice
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.quarantine import Quarantine
@@ -55,6 +57,7 @@ from tmux_sentry.notify.routing import Router
 from tmux_sentry.policy.model import Policy
 from tmux_sentry.security.redact import Redactor
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.store import Store
 from tmux_sentry.watch import events as watched
 from tmux_sentry.watch.watcher import Watcher
@@ -128,6 +131,7 @@ class Runner:
             dry_run=parts.dry_run,
         )
         self.conductor = Conductor(parts.store, parts.clock, parts.router, parts.redact, self._let_out)
+        self.housekeeper = Housekeeper(parts.store, parts.clock)
         self.table = PaneTable(parts.store, parts.clock, self.panes)
         self.starter = Starter(
             parts.policy, parts.store, parts.clock, self.conductor, self.panes, parts.env, self.quarantine
@@ -252,6 +256,9 @@ class Runner:
             pass
 
     def _open_up(self) -> None:
+        if (only := self._parts.store.observing) is not None:
+            log.warning("%s", sentence(only))
+            self.conductor.announce(notice(only, self._parts.notifiers))
         for run in self.conductor.load(self._parts.env):
             self.starter.resumed(run)
             self._note_typed(run)
@@ -259,6 +266,7 @@ class Runner:
         for stored in self._parts.store.pending_approvals() if not self._parts.dry_run else []:
             self.effects.show(stored.request.id)
         self.outbox.start()
+        self.housekeeper.start()
         self.clerk.start()
         for watcher in self.watchers.values():
             watcher.start()
@@ -266,7 +274,7 @@ class Runner:
     def _close_down(self) -> None:
         self._stopping.set()
         self.effects.stop()
-        stops = [self.outbox.stop, *(watcher.stop for watcher in self.watchers.values())]
+        stops = [self.outbox.stop, self.housekeeper.stop, *(watcher.stop for watcher in self.watchers.values())]
         leaving = [threading.Thread(target=stop, daemon=True) for stop in stops]
         for thread in leaving:
             thread.start()

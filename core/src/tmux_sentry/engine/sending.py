@@ -18,6 +18,7 @@ from tmux_sentry.engine.job import Job, Pane, Ports, breathe
 from tmux_sentry.engine.plan import REPORTLESS, reports_exit
 from tmux_sentry.errors import Refused, Unreachable
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.state.observe import sentence
 from tmux_sentry.tmux.capture import PaneGone
 from tmux_sentry.tmux.fence import Adopted
 from tmux_sentry.tmux.guard import Outcome, Word
@@ -82,6 +83,8 @@ def _held(job: Job, reason: str) -> SendHeld:
 
 def _try(job: Job, ports: Ports) -> SendDone | SendHeld | _Wait:
     """One look, and a send if the look allows it."""
+    if ports.store.observing is not None:
+        return _held(job, sentence(ports.store.observing))
     try:
         info = ports.watcher.pane(job.pane)
         if info is not None and (wait := _not_ready(job, ports, info, None)):

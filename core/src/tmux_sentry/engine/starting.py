@@ -13,12 +13,14 @@ from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
+from tmux_sentry.engine.observing import hold_reason
 from tmux_sentry.engine.panes import BELIEVED, KnownPane, Panes
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.run import Run
-from tmux_sentry.errors import UsageError
+from tmux_sentry.errors import Refused, UsageError
 from tmux_sentry.policy.model import Pipeline, Policy
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.records import PastRun, RunNames
 from tmux_sentry.state.store import Store
 
@@ -40,6 +42,7 @@ class Starter:
     ) -> None:
         self._quarantine = quarantine
         self._policy = policy
+        self._store = store
         self._clock = clock
         self._conductor = conductor
         self._panes = panes
@@ -60,6 +63,8 @@ class Starter:
 
     def start(self) -> list[Run]:
         """Start what may start now; returns the new Runs."""
+        if self._store.observing is not None:
+            return []
         started: list[Run] = []
         for candidate in self.candidates():
             if candidate.verdict != "start":
@@ -84,7 +89,9 @@ class Starter:
         return preview(self._policy.pipelines, [pane.info for pane in known], earlier, agents)
 
     def begin(self, name: str, pane: KnownPane) -> Run:
-        """Start a Run of the pipeline `name` on a pane. Raises UsageError when it cannot."""
+        """Start a Run of the pipeline `name` on a pane. Raises UsageError when it cannot, Refused while observing."""
+        if self._store.observing is not None:
+            raise Refused("no run is started now", sentence(self._store.observing))
         pipeline = self._policy.pipeline(name)
         if pipeline is None:
             what = f"the policy has no pipeline {clean(name, 60)}"
@@ -139,6 +146,9 @@ class Starter:
         self._resumed.add(run.id)
         self._told.add((run.pipeline.name, run.pane.key, "done"))
         self._first[run.id] = run.status
+        if self._store.observing is not None:
+            self._hold_back(run, hold_reason(self._store.observing, run.id))
+            return
         now = self._policy.pipeline(run.pipeline.name)
         if now is not None and now.digest == run.policy_digest:
             return
@@ -149,9 +159,11 @@ class Starter:
                 run.id, run.pipeline.name, run.policy_digest[:12],
             )  # fmt: skip
             return
-        self._to_hold[run.id] = (
-            f"the policy has changed: {gone}; resume it with: tmux-sentry runs resume {run.id} --send|--abort"
-        )
+        resume = f"resume it with: tmux-sentry runs resume {run.id} --send|--abort"
+        self._hold_back(run, f"the policy has changed: {gone}; {resume}")
+
+    def _hold_back(self, run: Run, reason: str) -> None:
+        self._to_hold[run.id] = reason
         if run.attempt is not None and run.attempt.action_id is None:
             self._hold(run)
 

@@ -5,34 +5,30 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from tmux_sentry.errors import Refused, SentryError
+from tmux_sentry.state import backup, restore
 from tmux_sentry.state.faults import damaged, translated
-from tmux_sentry.state.files import (
-    check_ours,
-    filesystem_magic,
-    network_filesystem,
-    private_directory,
-    sync_directory,
-)
-from tmux_sentry.state.migrations import APPLICATION_ID, MIGRATIONS, Migration, migrate, version
-
-_HEADER = b"SQLite format 3\0"
+from tmux_sentry.state.files import filesystem_magic, network_filesystem, private_directory, sync_directory
+from tmux_sentry.state.migrations import MIGRATIONS, Migration, migrate, version
+from tmux_sentry.state.verify import check_file, check_pages, other_version
 
 
 class Database:
     """One connection, used by one thread at a time. SQLite before 3.51.3 can corrupt a WAL when two
     connections write or checkpoint at the same moment, so nothing else in the program ever writes."""
 
-    def __init__(self, connection: Connection, path: Path | None) -> None:
+    def __init__(self, connection: Connection, path: Path | None, *, alone: bool = False) -> None:
+        """`alone`: it is locked for this connection, so that no other could read it."""
         self.path = path
+        self._alone = alone
         self._connection = connection
         self._lock = threading.RLock()
 
@@ -55,6 +51,16 @@ class Database:
             else:
                 with self._connection.begin():
                     yield self._connection
+
+    def backup(self, kind: backup.Kind, now: float) -> Path:
+        """Make a snapshot of it while others work; on a network file system they wait for it."""
+        if self.path is None:
+            raise ValueError("a database in memory has no backups")
+        with translated(self.path):
+            if not self._alone:
+                return backup.make(self.path, kind, now)
+            with self._lock:
+                return backup.make(self.path, kind, now, _raw(self._connection))
 
     def close(self) -> None:
         """Close the connection. Idempotent."""
@@ -89,7 +95,8 @@ def open_database(
             "SQLite's locks and shared memory cannot be trusted there",
             "set DATABASE_PATH to a file on a local disk",
         )
-    _check_file(path)
+    restore.finish(path)
+    check_file(path)
     with translated(path):
         if not path.exists():
             _create(path, migrations)
@@ -107,7 +114,7 @@ def open_readonly(path: Path, *, immutable: bool = False) -> Database:
     path = Path(os.path.realpath(path))
     if not path.exists():
         raise SentryError(f"there is no database at {path}", "nothing has run here yet", "start `tmux-sentry run`")
-    _check_file(path)
+    check_file(path)
     with translated(path):
         mode = "ro&immutable=1" if immutable else "ro"
         connection = _connect(lambda: _open_file(path, mode), begin="BEGIN")
@@ -116,28 +123,38 @@ def open_readonly(path: Path, *, immutable: bool = False) -> Database:
         if have != len(MIGRATIONS):
             connection.close()
             connection.engine.dispose()
-            raise _other_version(path, have, len(MIGRATIONS))
+            raise other_version(path, have, len(MIGRATIONS))
     return Database(connection, path)
 
 
 def _open_existing(path: Path, journal: Sequence[str], migrations: Sequence[Migration]) -> Database:
+    if not path.with_name(f"{path.name}-journal").exists():
+        # Before a connection that writes is there: its end would move the journal's pages into a damaged file.
+        check_pages(path)
     connection = _connect(lambda: _open_file(path, "rw", journal))
     try:
         with connection.begin():
             have = version(connection)
             if have > len(migrations):
-                raise _other_version(path, have, len(migrations))
+                raise other_version(path, have, len(migrations))
             problems = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
             if list(problems) != ["ok"]:
                 raise damaged(path, "; ".join(map(str, problems)))
         if have < len(migrations):
-            _backup(connection, path, have)
+            backup.make(path, "before-migration", time.time(), _raw(connection))
             migrate(connection, migrations)
     except BaseException:
         connection.close()
         connection.engine.dispose()
         raise
-    return Database(connection, path)
+    return Database(connection, path, alone=len(journal) > 1)
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection: VACUUM cannot run in the transaction that SQLAlchemy would begin."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    return raw
 
 
 def _connect(creator: Callable[[], sqlite3.Connection], begin: str = "BEGIN IMMEDIATE") -> Connection:
@@ -166,26 +183,6 @@ def _open_file(path: Path, mode: str, pragmas: Sequence[str] = ()) -> sqlite3.Co
     return connection
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what is not our database before SQLite gets to touch it."""
-    if not path.exists():
-        if path.with_name(path.name + "-wal").exists():
-            raise damaged(
-                path, f"its journal {path.name}-wal is there, the file itself is gone (remove both to start anew)"
-            )
-        return
-    check_ours(path)
-    with path.open("rb") as file:
-        header = file.read(100)
-    if not header.startswith(_HEADER):
-        # Ours is never empty: it is renamed into place when it is complete.
-        raise damaged(path, "the file is empty" if not header else "it is not a SQLite database")
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise Refused(
-            f"{path} is another program's database", "it was left as it is", "set DATABASE_PATH to another file"
-        )
-
-
 def _create(path: Path, migrations: Sequence[Migration]) -> None:
     """Make the whole database beside `path`, then rename it: a crash leaves either none or a good one."""
     made = path.with_name(f".{path.name}.new")
@@ -200,33 +197,3 @@ def _create(path: Path, migrations: Sequence[Migration]) -> None:
         connection.engine.dispose()
     made.rename(path)
     sync_directory(path.parent)
-
-
-def _backup(connection: Connection, path: Path, have: int) -> None:
-    """A copy of the database as it is now in `backups/` beside it, named by its version and the time."""
-    directory = path.parent / "backups"
-    private_directory(directory)
-    target = directory / f"{path.stem}-v{have}-{datetime.now(timezone.utc):%Y%m%dT%H%M%S%fZ}.db"
-    partial = target.with_suffix(".partial")
-    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)  # VACUUM cannot run in the transaction that SQLAlchemy would begin
-    raw.execute("VACUUM INTO ?", (str(partial),))
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.rename(target)
-    sync_directory(directory)
-
-
-def _other_version(path: Path, have: int, known: int) -> Refused:
-    if have > known:
-        return Refused(
-            f"{path} was written by a newer tmux-sentry (schema {have}, this one knows {known})",
-            "an older program would misread it",
-            f"upgrade tmux-sentry, or use a copy from {path.parent / 'backups'}",
-        )
-    return Refused(
-        f"{path} was written by an older tmux-sentry (schema {have}, this one reads {known})",
-        "it is brought up to date by the program that writes it",
-        "start `tmux-sentry run` once",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from tmux_sentry.errors import DatabaseDamaged, SentryError
 
 # Matched by message: sqlite3 gives exceptions an error code only from Python 3.11 on.
-_DAMAGED = ("malformed", "not a database")
+_DAMAGED = ("malformed", "not a database", "unsupported file format", "decode to UTF-8")
 _FIXES = (
     ("full", "the disk is full: free some space"),
     ("readonly", "it cannot be written: check its owner, its mode and the mount"),
@@ -26,7 +27,8 @@ def damaged(path: Path | None, why: str) -> DatabaseDamaged:
     return DatabaseDamaged(
         f"the database {path} is damaged",
         why,
-        "it was left as it is; put a good copy in its place, or move it and its -wal and -shm files away to start anew",
+        "it was left as it is; bring a backup back with `tmux-sentry db restore`, or move it and its -wal and -shm "
+        "files away to start anew",
     )
 
 
@@ -35,8 +37,8 @@ def translated(path: Path | None) -> Iterator[None]:
     """Turn SQLite's own failures into errors that name the file and what to do."""
     try:
         yield
-    except DatabaseError as error:
-        said = str(error.orig)
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        said = str(error.orig if isinstance(error, DatabaseError) else error)
         if any(word in said for word in _DAMAGED):
             raise damaged(path, said) from error
         for word, fix in _FIXES:

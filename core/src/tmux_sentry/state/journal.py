@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tmux_sentry.contracts import PaneIdentity
 from tmux_sentry.errors import Refused
+from tmux_sentry.state import observe
 from tmux_sentry.state.records import Fence, Intent, IntentStatus, Step
 from tmux_sentry.state.tables import fences, intents, sends
 
@@ -36,9 +37,13 @@ def intend(
 ) -> None:
     """Write the intent and move the pane's fence up to its marker.
 
-    Raises Refused when the send was given up, when the step's last try is not settled as refused or void, and
-    when the fence has another epoch or is not below `marker`: either would let keys be typed twice.
+    Raises Refused while observing only, when the send was given up, when the step's last try is not settled as
+    refused or void, and when the fence has another epoch or is not below `marker`: any of them would let keys be
+    typed twice.
     """
+    observing = observe.read(connection)
+    if observing is not None:
+        raise Refused("nothing is typed now", observe.sentence(observing))
     given_up = select(sends.c.action_id).where(sends.c.action_id == action_id, sends.c.status == "dropped")
     if connection.execute(given_up).first() is not None:
         raise Refused(f"{action_id} ({step}) is not wanted any more", "its stage has moved on")

@@ -138,3 +138,11 @@ class Outgoing:
     detail: str
     created_at: float
     next_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observing:
+    """Nothing is started and nothing is typed: why, and since when."""
+
+    reason: str
+    since: float

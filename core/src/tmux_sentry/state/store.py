@@ -15,12 +15,14 @@ from sqlalchemy.dialects.sqlite import insert
 
 from tmux_sentry.contracts import DeliveryResult, PaneIdentity
 from tmux_sentry.errors import UsageError
-from tmux_sentry.state import journal, outbox, requests, views
+from tmux_sentry.state import journal, observe, outbox, requests, restore, retention, views
+from tmux_sentry.state.backup import Kind
 from tmux_sentry.state.database import Database, open_database, open_readonly
 from tmux_sentry.state.records import (
     Fence,
     Intent,
     IntentStatus,
+    Observing,
     Outgoing,
     PastRun,
     RunRow,
@@ -49,6 +51,10 @@ class Store:
         with database.read() as connection:
             #: This database's own name, a random word: the owner mark that its panes carry.
             self.instance = _get(connection, "instance") or ""
+            #: Nothing is started and nothing is typed: why, or None. Nobody else changes it while this one is open.
+            self.observing: Observing | None = observe.read(connection)
+            #: The epoch of panes that the journal does not know.
+            self.first_epoch = int(_get(connection, restore.EPOCH) or 1)
 
     @classmethod
     def open(
@@ -215,6 +221,28 @@ class Store:
         """Commit a pane's fence after adoption; it never goes down."""
         with self._database.write() as connection:
             journal.save_fence(connection, pane_key, epoch, marker)
+
+    # ---------------------------------------------------------------- backup, restore
+
+    def go_on(self) -> None:
+        """Commit that a person has said go: the end of `observing`."""
+        with self._database.write() as connection:
+            observe.clear(connection)
+        self.observing = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None in memory."""
+        return self._database.path
+
+    def backup(self, kind: Kind) -> Path:
+        """Make a snapshot in `backups/`; returns its path. Raises SentryError or OSError."""
+        return self._database.backup(kind, self._clock.now())
+
+    def prune(self) -> int:
+        """Remove a batch of what ended long ago; returns how many rows, 0 when there is no more."""
+        with self._database.write() as connection:
+            return retention.prune(connection, self._clock.now())
 
     # ------------------------------------------------------------------------- outbox
 
