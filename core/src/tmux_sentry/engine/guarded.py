@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from tmux_sentry.engine.job import Job, Ports, breathe
+from tmux_sentry.engine.recovery import BY_MARKER, NOT_REACHED
 from tmux_sentry.errors import Refused, Unreachable
 from tmux_sentry.state.records import Intent, IntentStatus, Step
 from tmux_sentry.tmux import guard
@@ -38,6 +39,16 @@ def late(job: Job, ports: Ports, fence: Adopted) -> Intent | None:
     """The earlier try of this send that the pane's marker names: its reply was lost, and tmux carried it out later."""
     tries = [old for old in ports.store.intents(job.action_id) if old.pane == job.pane]
     return next((old for old in tries if (old.epoch, old.marker) == (fence.epoch, fence.marker)), None)
+
+
+def overtaken(job: Job, ports: Ports, fence: Adopted) -> bool:
+    """Whether the pane's marker has moved on since an earlier try of this send that was given up by the marker alone.
+
+    Then it does not tell any more whether that try came late: another instance, or a send by hand, may have typed
+    behind it. Ask after `late`.
+    """
+    tries = [old for old in ports.store.intents(job.action_id) if old.pane == job.pane]
+    return any(old.reason in BY_MARKER and old.previous != fence.marker for old in tries)
 
 
 def guarded(job: Job, ports: Ports, step: Step, info: PaneInfo, fence: Adopted) -> tuple[Outcome, Adopted]:
@@ -111,5 +122,5 @@ def _read_marker(job: Job, ports: Ports, fence: Adopted, marker: int, lost: Outc
         return Outcome(word=Word.SENT, marker=info.marker)
     if info.marker == str(fence.marker):
         # It may still be under way on a hanging link: the next try makes its marker void, or finds it (`late`).
-        return Outcome(word=Word.REFUSED, reasons=("the command did not reach tmux",), marker=info.marker)
+        return Outcome(word=Word.REFUSED, reasons=(NOT_REACHED,), marker=info.marker)
     return lost

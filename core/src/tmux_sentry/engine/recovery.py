@@ -14,6 +14,12 @@ from tmux_sentry.state.records import Step
 
 Verdict = Literal["resend", "sent", "held", "void", "wait"]
 
+#: Why a try that tmux gave no word about was settled as refused: the marker stood where it was before. The command may
+#: still be under way then, and what it will have done shows in the marker only until the next send moves that.
+NOT_REACHED = "the command did not reach tmux"
+PROVEN = "the marker proves that nothing was typed"
+BY_MARKER = frozenset({NOT_REACHED, PROVEN})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
@@ -70,7 +76,7 @@ def _by_marker(intent: Intent, pane: Fence, newest_marker: int) -> tuple[Verdict
         why = f"the pane's marker {marker} is newer than the journal ({newest_marker})"
         return "held", f"{why}: was an old database restored?"
     if marker == intent.previous:
-        return "resend", "the marker proves that nothing was typed"
+        return "resend", PROVEN
     return "held", f"the pane's marker is {marker}, expected {intent.previous} or {intent.marker}"
 
 

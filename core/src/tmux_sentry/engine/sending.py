@@ -13,7 +13,7 @@ from tmux_sentry.contracts import AgentState
 from tmux_sentry.engine import consumed
 from tmux_sentry.engine.conditions import compiled
 from tmux_sentry.engine.events import AboutToSend, SendDone, SendHeld
-from tmux_sentry.engine.guarded import claim, guarded, late
+from tmux_sentry.engine.guarded import claim, guarded, late, overtaken
 from tmux_sentry.engine.job import Job, Pane, Ports, breathe
 from tmux_sentry.engine.plan import REPORTLESS, reports_exit
 from tmux_sentry.errors import Refused, Unreachable
@@ -101,6 +101,10 @@ def _try(job: Job, ports: Ports) -> SendDone | SendHeld | _Wait:
         if (old := late(job, ports, fence)) is not None:
             ports.store.settle(job.action_id, old.step, "injected", "tmux carried it out after its reply was lost")
             return _held(job, "typed, not submitted") if old.step == "text" and job.keys.enter else _done(job)
+        if overtaken(job, ports, fence):
+            return _held(
+                job, "it cannot be known whether the keys were typed: others have typed since the reply was lost"
+            )
         return _send(job, ports, capture, fence)
     except Unreachable as error:
         return _Wait(kind="unreachable", why=error.what, counts=False)
