@@ -1,7 +1,7 @@
 # Two verbs for a newcomer: `make demo` and `make test`. Each sets up what it needs by itself.
 PY = .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench dist constraints clean
+.PHONY: help demo test check bench simulate dist constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -12,7 +12,7 @@ demo: ## watch tmux-sentry work, with nothing configured; leaves nothing behind
 
 test: ## run all tests (ARGS="tests/test_parser.py -v" runs some)
 	@scripts/setup test
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: ## lint and type-check
 	@scripts/setup test
@@ -23,6 +23,10 @@ check: ## lint and type-check
 bench: ## measure latency, CPU and memory beside two pollers, here and over SSH (see benchmarks/)
 	@scripts/setup test
 	$(PY) benchmarks/bench.py $(ARGS)
+
+simulate: ## simulate a day on 50 panes, with kills, late commands and take-overs (ARGS="--seed 7 --trace")
+	@scripts/setup test
+	$(PY) core/tests/simulation/simulate.py --size day $(ARGS)
 
 dist: ## build the sdist and the wheel of every member into dist/
 	@scripts/setup test

@@ -152,6 +152,10 @@ def _later(sandbox: Any) -> None:
     edit(sandbox, "UPDATE meta SET value = ? WHERE key = 'seen_at'", repr(time.time() + 3600))
 
 
+def _lose(sandbox: Any) -> None:
+    (sandbox.home / "state.db").rename(sandbox.home / "state.db-wal")
+
+
 def _observe_only(sandbox: Any) -> None:
     edit(sandbox, "INSERT INTO meta VALUES ('observe_only', 'restored from a backup')")
 
@@ -179,7 +183,7 @@ WRONG: dict[str, tuple[Callable[[Any], object], str, str, str]] = {
     ),
     "unreachable": (_unreachable, "hosts", "away: no tmux server runs there", "start one with `tmux new`"),
     "damaged": (_damage, "database", "is damaged", "tmux-sentry db restore"),
-    "lost": (lambda s: (s.home / "state.db").rename(s.home / "state.db-wal"), "database", "is gone", "tmux-sentry db restore"),
+    "lost": (_lose, "database", "is gone", "tmux-sentry db restore"),
     "future": (_later, "clock", "in the future of this clock", "set the clock"),
     "observe only": (_observe_only, "database", "restored from a backup", "tmux-sentry runs list"),
     "hosts file": (

@@ -130,7 +130,7 @@ def _newer(path: Path) -> None:
         (_zeroed, "is damaged", "tmux-sentry db restore"),
         (_foreign, "another program's database", "DATABASE_PATH"),
         (_newer, "newer tmux-sentry", "upgrade tmux-sentry"),
-        (lambda path: put(path, "clients nas", "{"), "did not write", "start anew"),
+        (lambda path: put(path, "clients nas", "{"), "did not write", "tmux-sentry db restore"),
         (lambda path: path.chmod(0o644), "can be read by other users", "chmod 600"),
         (lambda path: path.chmod(0o666), "can be written by other users", "chmod 600"),
     ],

@@ -15,7 +15,7 @@ from simulated.mutants import MUTANTS, mutated
 #: (seed, size): what runs each time. `simulate.py --size day` is the whole of it.
 ALWAYS = [*((seed, "duel") for seed in range(1, 4)), *((seed, "small") for seed in range(1, 4))]
 #: Where a mutant is looked for besides.
-MORE = [(seed, "duel") for seed in range(4, 9)]
+MORE = [*((seed, "duel") for seed in range(4, 9)), (32, "small")]
 
 
 @pytest.mark.parametrize(("seed", "size"), ALWAYS)
