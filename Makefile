@@ -1,7 +1,7 @@
 # Two verbs for a newcomer: `make demo` and `make test`. Each sets up what it needs by itself.
 PY = .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench simulate dist constraints clean
+.PHONY: help demo test check crash simulate bench dist constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,10 @@ check: ## lint and type-check
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+crash: ## kill the real program 1,000 times, then 25 times at each failpoint (ARGS="--kills 100"; see tests/crash/)
+	@scripts/setup test
+	$(PY) tests/crash/crash.py $(ARGS)
 
 bench: ## measure latency, CPU and memory beside two pollers, here and over SSH (see benchmarks/)
 	@scripts/setup test

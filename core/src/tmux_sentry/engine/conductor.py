@@ -31,6 +31,7 @@ from tmux_sentry.engine.events import (
 from tmux_sentry.engine.machine import next_due, step
 from tmux_sentry.engine.run import Run, from_json
 from tmux_sentry.errors import SentryError, UsageError
+from tmux_sentry.failpoints import reach
 from tmux_sentry.notify.routing import Router
 from tmux_sentry.policy.build import build_pipeline
 from tmux_sentry.security.redact import Redactor
@@ -193,6 +194,8 @@ class Conductor:
 
     def _after(self, before: Run | None, run: Run, effects: tuple[Effect, ...], event: Event) -> None:
         self.runs[run.id] = run
+        if isinstance(event, SendDone):
+            reach("done.committed")
         self._let_out(Step(before=before, run=run, event=event, effects=effects))
         if not run.open:
             self.forget(run)
@@ -207,13 +210,16 @@ class Conductor:
         if run != before:
             tx.save_run(run, self._names[run.id])
         if isinstance(event, SendDone):
+            reach("done.taken")
             tx.finish_send(event.action_id)
+            reach("done.written")
         for effect in effects:
             match effect:
                 case Record():
                     tx.record(run, effect)
                 case Send():
                     tx.plan_send(run, effect, now)
+                    reach("plan.written")
                 case StopSend():
                     tx.drop_send(effect.action_id, "no longer wanted")
                 case Ask():
@@ -237,7 +243,9 @@ class Conductor:
         )
         channels = effect.channels or self._router.channels(message)
         if channels:
+            reach("outbox.before")
             tx.enqueue(message, channels, effect.dedupe_key)
+            reach("outbox.written")
 
     def _late(self, decision: Decision, digest: str, why: str) -> str:
         with self._store.transaction() as tx:

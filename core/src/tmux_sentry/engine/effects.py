@@ -32,6 +32,7 @@ from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.sending import Job, Ports, carry_out
 from tmux_sentry.errors import SentryError
+from tmux_sentry.failpoints import reach
 from tmux_sentry.notify.outbox import Outbox
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.store import Store
@@ -86,6 +87,7 @@ class Effects:
         for effect in step.effects:
             match effect:
                 case Send():
+                    reach("plan.committed")
                     self.send(step.run, effect)
                 case StopSend():
                     self._stop_send(effect.action_id)
@@ -187,6 +189,7 @@ class Effects:
         self._jobs.pop(job.action_id, None)
         self._threads.remove(threading.current_thread())
         if answer is not None:
+            reach("done.before")
             self._give(run_id, answer, False)
 
     def _stop_send(self, action_id: str) -> None:

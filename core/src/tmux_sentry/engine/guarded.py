@@ -7,6 +7,7 @@ import hashlib
 from tmux_sentry.engine.job import Job, Ports, breathe
 from tmux_sentry.engine.recovery import BY_MARKER, NOT_REACHED
 from tmux_sentry.errors import Refused, Unreachable
+from tmux_sentry.failpoints import reach
 from tmux_sentry.state.records import Intent, IntentStatus, Step
 from tmux_sentry.tmux import guard
 from tmux_sentry.tmux.capture import PaneGone
@@ -19,10 +20,12 @@ _STATUS: dict[Word, IntentStatus] = {Word.SENT: "injected", Word.REFUSED: "refus
 
 def claim(job: Job, ports: Ports) -> Adopted | str:
     """The pane's epoch and marker, adopted if nobody has; or why the pane is not ours to type into."""
+    reach("claim.before")
     known = ports.store.fence(job.pane.key)
     floor = known or ports.store.fence_before_respawn(job.pane)
     epoch, marker = (floor.epoch, floor.marker) if floor else (ports.store.first_epoch, 0)
     fence = adopt(ports.watcher.client, job.pane, ports.owner, epoch, marker, take_over=ports.take_over)
+    reach("adopt.done")
     if fence.refused is not None:
         return f"the pane belongs to {fence.refused}; to take it over: tmux-sentry run --take-over"
     ahead = fence.epoch > epoch or fence.marker > marker
@@ -32,6 +35,7 @@ def claim(job: Job, ports: Ports) -> Adopted | str:
         return f"{why} Look at the pane, then: tmux-sentry run --take-over"
     if ahead or known is None:
         ports.store.save_fence(job.pane.key, fence.epoch, fence.marker)
+    reach("claim.done")
     return fence
 
 
@@ -58,6 +62,7 @@ def guarded(job: Job, ports: Ports, step: Step, info: PaneInfo, fence: Adopted) 
     """
     client = ports.watcher.client  # may raise, so it comes before the intent
     marker = _next_marker(job, ports, fence)
+    reach("intend.before")
     ports.store.intend(
         job.action_id,
         step,
@@ -70,6 +75,7 @@ def guarded(job: Job, ports: Ports, step: Step, info: PaneInfo, fence: Adopted) 
         cursor=info.cursor,
         expires_at=ports.clock.now() + 60.0,
     )
+    reach("intend.committed")
     expect = Expect(
         identity=job.pane, epoch=fence.epoch, previous=fence.marker, command=info.command, cursor=info.cursor
     )
@@ -83,7 +89,9 @@ def guarded(job: Job, ports: Ports, step: Step, info: PaneInfo, fence: Adopted) 
         raise
     if outcome.word is Word.UNKNOWN:
         outcome = _read_marker(job, ports, fence, marker, outcome)
+    reach("settle.before")
     ports.store.settle(job.action_id, step, _STATUS[outcome.word], "; ".join(outcome.reasons))
+    reach("settle.committed")
     return outcome, Adopted(epoch=fence.epoch, marker=marker if outcome.word is Word.SENT else fence.marker)
 
 

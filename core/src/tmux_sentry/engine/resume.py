@@ -10,6 +10,7 @@ from tmux_sentry.engine.attempts import list_in_hand
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import Send, SendDone, SendHeld, StartCheck
 from tmux_sentry.engine.run import Run
+from tmux_sentry.failpoints import reach
 from tmux_sentry.policy.model import ExternalCheck, SendKeys
 from tmux_sentry.policy.variables import UnknownVariable
 from tmux_sentry.security.sanitize import clean
@@ -94,6 +95,7 @@ def settle(store: Store, send: Send | SendHeld, pane: PaneInfo) -> Send | SendDo
     marker = known.marker if known else 0
     fence = recovery.Fence(pane_key=pane.identity.key, epoch=pane.epoch, marker=pane.marker)
     verdict, why = recovery.resolve(intent, fence, marker)
+    reach("recovery.before")
     if verdict == "resend" and any(old.status in ("injected", "done") for old in tries):
         verdict, why = "held", "typed, not submitted: the program stopped before Enter"
     elif verdict == "resend" and pane.owner.startswith(store.instance) and _number(pane.marker) > marker:
@@ -103,6 +105,7 @@ def settle(store: Store, send: Send | SendHeld, pane: PaneInfo) -> Send | SendDo
     if verdict == "sent":
         if newest is not None and newest.status in ("intent", "unknown"):
             store.settle(send.action_id, newest.step, "injected", why)
+            reach("recovery.settled")
         return SendDone(action_id=send.action_id)
     if verdict in ("held", "void"):
         return SendHeld(action_id=send.action_id, reason=why)

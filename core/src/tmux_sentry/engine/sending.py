@@ -17,6 +17,7 @@ from tmux_sentry.engine.guarded import claim, guarded, late, overtaken
 from tmux_sentry.engine.job import Job, Pane, Ports, breathe
 from tmux_sentry.engine.plan import REPORTLESS, reports_exit
 from tmux_sentry.errors import Refused, Unreachable
+from tmux_sentry.failpoints import reach
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.observe import sentence
 from tmux_sentry.tmux.capture import PaneGone
@@ -179,6 +180,7 @@ def _pattern(ports: Ports) -> Any:
 
 def _send(job: Job, ports: Ports, capture: Capture, fence: Adopted) -> SendDone | SendHeld | _Wait:
     ports.announce(job, AboutToSend(action_id=job.action_id, lines=capture.lines), capture)
+    reach("baseline.committed")
     keys = job.keys
     if keys.keys:
         # For a pane that prints all the time: the closer the look, the less its cursor has moved since.
@@ -204,8 +206,10 @@ def _send(job: Job, ports: Ports, capture: Capture, fence: Adopted) -> SendDone 
 
 def _submit(job: Job, ports: Ports, command: str, fence: Adopted) -> SendDone | SendHeld:
     """Enter, as its own guarded step, once the agent has taken the text in. Never pressed on a doubt."""
+    reach("enter.before")
     try:
         after, ours = _pasted(job, ports)
+        reach("enter.seen")
         if job.stopped.is_set():
             return _held(job, "typed, not submitted: it is not wanted any more")
         if ours is False:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from tmux_sentry.bounded import TimedOut, call_bounded
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import Delivery, DeliveryResult, Notifier
+from tmux_sentry.failpoints import reach
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.records import Outgoing
 from tmux_sentry.state.store import Store
@@ -67,7 +68,10 @@ class Outbox:
             wait = NAP
             try:
                 for outgoing in self._store.due_messages(channel):
-                    self._store.message_tried(outgoing, self._deliver(outgoing))
+                    reach("message.before")
+                    result = self._deliver(outgoing)
+                    reach("message.sent")
+                    self._store.message_tried(outgoing, result)
                 at = self._store.next_message_due(channel)
                 wait = NAP if at is None else min(max(at - self._clock.now(), 0.0), NAP)
             except Exception as error:  # a full disk ends some day: this channel must go on then

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tmux_sentry.contracts import PaneIdentity
 from tmux_sentry.errors import Refused
+from tmux_sentry.failpoints import reach
 from tmux_sentry.state import observe
 from tmux_sentry.state.records import Fence, Intent, IntentStatus, Step
 from tmux_sentry.state.tables import fences, intents, sends
@@ -81,6 +82,7 @@ def intend(
         "created_at": at,
     }
     connection.execute(insert(intents).values(values))
+    reach("intend.written")
 
 
 def settle(connection: Connection, action_id: str, step: Step, status: IntentStatus, reason: str, at: float) -> None:
@@ -93,6 +95,7 @@ def settle(connection: Connection, action_id: str, step: Step, status: IntentSta
     )
     if changed.rowcount != 1:
         raise LookupError(f"{action_id} ({step}) was never intended")
+    reach("settle.written")
 
 
 def open_intents(connection: Connection) -> list[Intent]:

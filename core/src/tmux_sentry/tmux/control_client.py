@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from tmux_sentry.errors import Unreachable
+from tmux_sentry.failpoints import reach
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux import control, quoting
 from tmux_sentry.tmux.client import Reply
@@ -109,6 +110,7 @@ class ControlClient:
             self._waiting = True
             try:
                 self._connection.send(line)
+                reach("command.written")
                 return self._collect(until, timeout)
             except OSError as error:
                 self._die(str(error))

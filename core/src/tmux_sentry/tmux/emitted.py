@@ -90,7 +90,8 @@ class Waiter:
     ) -> None:
         """`on_wake` is called each time that the queue should be read: armed, woken, ended."""
         self._address, self._channel, self._on_wake = address, quoting.owner(channel), on_wake
-        self._connection = Connection(transport, quiet_argv(address, session_id), self._event, self._end)
+        argv = quiet_argv(address, session_id)
+        self._connection = Connection(transport, argv, self._event, self._end, hold=0)
         self._attached = threading.Event()
         self._ended = False
 

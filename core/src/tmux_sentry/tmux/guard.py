@@ -15,6 +15,7 @@ from enum import Enum
 
 from tmux_sentry.contracts import PaneIdentity
 from tmux_sentry.errors import Refused, Unreachable
+from tmux_sentry.failpoints import reach
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux import quoting
 from tmux_sentry.tmux.client import CommandClient, Reply
@@ -125,12 +126,15 @@ def _converse(client: CommandClient, line: str, number: str, nonce: str, expect:
     sent, refused = f"SENT {number} {nonce}", f"REFUSED {number} {nonce} "
 
     def is_word(reply: Reply) -> bool:
+        reach("guard.block")
         return any(part == sent or part.startswith(refused) for part in reply.lines)
 
+    reach("guard.before")
     try:
         last = client.converse(line, is_word, timeout)[-1]
     except Unreachable as error:
         return Outcome(word=Word.UNKNOWN, reasons=(error.why or error.what,))
+    reach("guard.answered")
     if sent in last.lines:
         return Outcome(word=Word.SENT, marker=number)
     for part in last.lines:
