@@ -72,7 +72,8 @@ def test_a_dead_pane_tells_its_status(tmux_server: TmuxServer, connect: Connect)
     tmux_server.run("set-option", "-g", "remain-on-exit", "on")
     pane = tmux_server.new_session("dead", command="exit 3")
     client = connect()
-    tmux_server.wait(lambda: tmux_server.show(pane, "#{pane_dead}") == "1", "the pane's end")
+    # tmux notices the end of the output before it has the status.
+    tmux_server.wait(lambda: tmux_server.show(pane, "#{pane_dead_status}") == "3", "the pane's end")
     info = list_panes(client).pane(pane)
     assert info is not None
     assert (info.dead, info.dead_status) == (True, 3)
