@@ -72,6 +72,20 @@ def test_a_damaged_one_is_put_aside_whole_and_the_newest_good_backup_takes_its_p
     assert restore.recover(path, clock.now()) is None
 
 
+def test_the_reason_is_one_line_where_sqlite_says_several(path: Path, clock: FakeClock) -> None:
+    with Store.open(path, clock) as store:
+        store.backup("hourly")
+    data = bytearray(path.read_bytes())
+    data[2 * 4096 : 5 * 4096] = bytes(3 * 4096)
+    path.write_bytes(data)
+    restored = restore.recover(path, clock.now())
+    assert restored is not None
+    assert "\n" in restored.why
+    with Store.open(path, clock) as store:
+        assert store.observing is not None
+        assert store.observing.reason.isprintable()
+
+
 @pytest.mark.parametrize("backup", ["none", "damaged", "another program's", "of a newer version"])
 def test_without_a_good_backup_nothing_is_moved_and_nothing_is_made(path: Path, clock: FakeClock, backup: str) -> None:
     with Store.open(path, clock) as store:

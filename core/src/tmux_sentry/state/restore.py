@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tmux_sentry.errors import DatabaseDamaged, SentryError
+from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state import observe
 from tmux_sentry.state.backup import Backup, backups_of, directory_of, sync_file
 from tmux_sentry.state.faults import translated
@@ -59,7 +60,8 @@ def recover(database: Path, now: float) -> Restored | None:
             "to start anew (what was typed before is then not known any more)",
         )
     made = f"the backup of {iso(backup.at)}"
-    aside = restore(database, backup.path, now, f"the database was damaged ({why[:120]}) and restored from {made}")
+    reason = f"the database was damaged ({clean(why, 120)}) and restored from {made}"
+    aside = restore(database, backup.path, now, reason)
     return Restored(backup=backup.path, why=why, aside=aside)
 
 
