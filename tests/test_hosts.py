@@ -61,7 +61,7 @@ class Fleet:
         """Exit status, the rows of the hosts by name, and how long it took."""
         began = time.monotonic()
         done = self.sandbox.run("status", "--hosts", self.sandbox.hosts, "--json", timeout=60)
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, {row["name"]: row for row in json.loads(done.stdout)["hosts"]}, time.monotonic() - began
 
 

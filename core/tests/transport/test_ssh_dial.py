@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import paramiko
 import pytest
@@ -24,6 +26,7 @@ from tmux_sentry.errors import HostKeyRefused, Unreachable
 from tmux_sentry.testing.ssh_server import SshServer, running_ssh_server
 from tmux_sentry.transport.known_hosts import trust
 from tmux_sentry.transport.ssh_dial import Dial, offered_key
+from tmux_sentry.transport.ssh_handshake import connect_through
 from tmux_sentry.transport.target import SshTarget
 
 pytestmark = pytest.mark.skipif(
@@ -724,3 +727,17 @@ def test_what_paramiko_logs_is_ours_at_debug(listener: socket.socket, caplog: py
     ours = [record for record in caplog.records if not record.name.startswith("paramiko")]
     assert {record.levelname for record in ours} == {"DEBUG"}
     assert any("Error reading SSH protocol banner" in record.getMessage() for record in ours)
+
+
+def test_closing_what_goes_through_a_jump_that_has_ended_is_no_error() -> None:
+    class Channel:
+        def close(self) -> None:
+            raise EOFError
+
+    class Jump:
+        def open_channel(self, *args: object, **kwargs: object) -> Channel:
+            return Channel()
+
+    jump: Any = Jump()
+    target: Any = SimpleNamespace(hostname="192.0.2.1", port=22, address="192.0.2.1:22")
+    connect_through(jump, target, "nas", 1.0).close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import time
+from contextlib import suppress
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
@@ -47,12 +48,21 @@ def connect_through(jump: paramiko.Transport, target: SshTarget, called: str, ti
     """A connection to the server that the jump makes for us. Raises Unreachable."""
     what = f"{called}: {_at(target)} cannot be reached from the jump before it"
     try:
-        return jump.open_channel("direct-tcpip", (target.hostname, target.port), ("127.0.0.1", 0), timeout=timeout)
+        channel = jump.open_channel("direct-tcpip", (target.hostname, target.port), ("127.0.0.1", 0), timeout=timeout)
     except paramiko.ChannelException as error:
         fix = "allow it in the jump's sshd_config: AllowTcpForwarding yes" if error.code == _NOT_ALLOWED else ""
         raise Unreachable(what, clean(str(error.text)), fix) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise Unreachable(what, clean(str(error))) from error
+    close = channel.close
+
+    def close_quietly() -> None:
+        # paramiko closes it on a thread of its own, which a jump that ends just then would end with a traceback.
+        with suppress(paramiko.SSHException, EOFError, OSError):
+            close()
+
+    channel.close = close_quietly  # type: ignore[method-assign]
+    return channel
 
 
 def shake_hands(transport: paramiko.Transport, target: SshTarget, called: str, timeout: float) -> None:
