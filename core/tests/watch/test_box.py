@@ -133,3 +133,22 @@ def test_a_list_in_an_answer_is_no_dialog(seen: Any, agent: str) -> None:
     rows, (column, row) = shows(agent, "")
     answer = ("● 1. Keep SQLite", "> 2. Move to PostgreSQL", "Shall I proceed? (Y)es/(N)o: ", "")
     assert not box.dialog(seen((*answer, *rows), (column, row + len(answer))))
+
+
+@pytest.mark.parametrize(
+    ("shown", "text", "left"),
+    [
+        ("> do it", "do it", True),
+        ("> y", "y", True),
+        ("> do it!", "do it", False),
+        ("> fix the long line in the parser", "please fix the long line in the parser", True),
+        ("> fix the long line in the parser now", "please fix the long line in the parser", False),
+        ("> [Pasted text #1 +20 lines]", "a text of many lines that is not shown", True),
+        (">", "do it", None),
+        ('> Try "fix typecheck errors"', "y", None),  # the program's own suggestion: Enter would accept it
+        ('> Try "fix typecheck errors"', 's"', None),
+        ("> 1 file changed, ask about it", "1", None),
+    ],
+)
+def test_only_our_own_text_is_unsubmitted(seen: Any, shown: str, text: str, left: bool | None) -> None:
+    assert box.unsubmitted(seen((shown,), (len(shown), 0)), text) is left

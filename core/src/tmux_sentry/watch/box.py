@@ -28,6 +28,8 @@ _DEPTH = 24
 _PASTED = re.compile(r"\[Pasted[^\[\]]*\]\Z")
 #: How much of the end of a text is looked for.
 _TAIL = 12
+#: Texts of so many characters may be how anything begins.
+_ANSWER = 3
 
 
 def draft(capture: Capture) -> str:
@@ -74,12 +76,18 @@ def holds(capture: Capture, text: str) -> bool | None:
 def unsubmitted(capture: Capture, text: str) -> bool | None:
     """Whether `text`, which the input line held before Enter, is there still, in the line itself and not above it.
 
-    False when there is more behind it, None when it is gone.
+    False when there is more behind it, None when it is gone: what stands there may be the program's own suggestion,
+    which an Enter would accept. So of a short text nothing but the text itself counts; a long one scrolls.
     """
-    now, tail = _squeeze(draft(capture)), _squeeze(text)[-_TAIL:]
-    if not now or (tail not in now and not _PASTED.search(now)):
+    now, ours = _squeeze(draft(capture)), _squeeze(text)
+    if now == ours or _PASTED.search(now):
+        return bool(now) or None
+    if len(ours) > _ANSWER and now.startswith(ours):
+        return False
+    tail = ours[-_TAIL:]
+    if len(ours) < _TAIL or tail not in now:
         return None
-    return now.endswith(tail) or _PASTED.search(now) is not None
+    return now.endswith(tail)
 
 
 def split_row(row: str, column: int) -> tuple[str, str]:
