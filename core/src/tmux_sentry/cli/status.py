@@ -16,7 +16,7 @@ from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, SentryError
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
-    from tmux_sentry.state.records import Observing
+    from tmux_sentry.state.records import RunRow
     from tmux_sentry.tmux.inventory import Inventory
     from tmux_sentry.tmux.model import PaneInfo
 
@@ -42,8 +42,12 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
     configured = read_hosts(session, hosts_file)
     seen = _look(session, configured)
     hosts = [row for row, _ in seen]
-    panes, observing = _pane_rows(session, [pane for _, found in seen for pane in found])
-    held = _held_rows(session)
+    with reading_store(session) as store:
+        states = store.pane_states() if store else []
+        runs = store.runs(limit=_HELD_AT_MOST, open_only=True) if store else []
+        observing = store.observing if store else None
+    panes = _pane_rows([pane for _, found in seen for pane in found], states)
+    held = _held_rows(runs)
     if as_json:
         shown = None if observing is None else {"reason": observing.reason, "since": iso(observing.since)}
         output.emit_json({"hosts": hosts, "panes": panes, "held": held, "observe_only": shown})
@@ -81,14 +85,12 @@ def _host_row(host: Host, found: Inventory | SentryError) -> tuple[dict[str, Any
     return {**row, "reachable": True, **numbers}, found.panes
 
 
-def _pane_rows(session: Session, panes: Sequence[PaneInfo]) -> tuple[list[dict[str, Any]], Observing | None]:
-    """What tmux says now, with what the last `run` knew beside it, and whether it only observes."""
+def _pane_rows(panes: Sequence[PaneInfo], states: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What tmux says now, with what the last `run` knew beside it."""
     from tmux_sentry.engine.panes import KnownPane, Panes
     from tmux_sentry.engine.table import shown_state
 
-    with reading_store(session) as store:
-        known = {(row["host"], row["pane_id"]): row for row in (store.pane_states() if store else [])}
-        observing = store.observing if store else None
+    known = {(row["host"], row["pane_id"]): row for row in states}
     rows = []
     for info in panes:
         now: KnownPane = Panes().see(info)
@@ -109,13 +111,11 @@ def _pane_rows(session: Session, panes: Sequence[PaneInfo]) -> tuple[list[dict[s
                 "hold": info.hold,
             }
         )
-    return rows, observing
+    return rows
 
 
-def _held_rows(session: Session) -> list[dict[str, Any]]:
-    """The open Runs that wait for a person, oldest first, and why."""
-    with reading_store(session) as store:
-        runs = store.runs(limit=_HELD_AT_MOST, open_only=True) if store else []
+def _held_rows(runs: Sequence[RunRow]) -> list[dict[str, Any]]:
+    """Those of the open Runs that wait for a person, oldest first, and why."""
     return [
         {
             "held_run": run.id,
