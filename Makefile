@@ -1,7 +1,7 @@
 # Two verbs for a newcomer: `make demo` and `make test`. Each sets up what it needs by itself.
 PY = .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test check crash simulate bench dist constraints clean
+.PHONY: help demo test check crash simulate security bench dist constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ bench: ## measure latency, CPU and memory beside two pollers, here and over SSH 
 simulate: ## simulate a day on 50 panes, with kills, late commands and take-overs (ARGS="--seed 7 --trace")
 	@scripts/setup test
 	$(PY) core/tests/simulation/simulate.py --size day $(ARGS)
+
+security: ## measure what is promised about hostile input and secrets (see tests/security/)
+	@scripts/setup test
+	$(PY) tests/security/security.py $(ARGS)
 
 dist: ## build the sdist and the wheel of every member into dist/
 	@scripts/setup test

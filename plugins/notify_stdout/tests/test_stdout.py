@@ -36,7 +36,15 @@ def message(clock: FakeClock) -> Callable[..., Message]:
 def terminal() -> Iterator[tuple[io.TextIOWrapper, Callable[[], str]]]:
     ours, theirs = pty.openpty()
     stream = os.fdopen(theirs, "w", encoding="utf-8")
-    yield stream, lambda: os.read(ours, 65536).decode()
+
+    def read_line() -> str:
+        """What has come until a line is whole: the kernel may hand a pty's output over in parts."""
+        shown = b""
+        while not shown.endswith(b"\n"):
+            shown += os.read(ours, 65536)
+        return shown.decode()
+
+    yield stream, read_line
     stream.close()
     os.close(ours)
 
