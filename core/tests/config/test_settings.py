@@ -131,6 +131,9 @@ BAD = {
     "an encrypted value": ("SMTP_PASSWORD=enc:v1:k:AAAA\n", "SMTP_PASSWORD is encrypted"),
     "an unknown level": ("LOG_LEVEL=LOUD\n", "LOG_LEVEL is 'LOUD'"),
     "a lifetime in words": ("APPROVAL_TOKEN_TTL=1h\n", "APPROVAL_TOKEN_TTL is '1h'"),
+    "a doubtful yes": ("DATABASE_ALLOW_NETWORK_FS=true\n", "DATABASE_ALLOW_NETWORK_FS is 'true'"),
+    "nothing kept": ("DATABASE_KEEP_DAYS=0\n", "DATABASE_KEEP_DAYS is '0'"),
+    "kept for ages": ("DATABASE_KEEP_DAYS=36501\n", "DATABASE_KEEP_DAYS is '36501'"),
     "no lifetime": ("APPROVAL_TOKEN_TTL=0\n", "APPROVAL_TOKEN_TTL is '0'"),
 }
 

@@ -23,6 +23,7 @@ def test_a_full_disk_is_a_problem(free: int, level: Level) -> None:
 
 def test_a_network_file_system_is_a_problem() -> None:
     assert [one.level for one in disk.kind(Path("/nas"), "NFS")] == [Level.PROBLEM]
+    assert [one.level for one in disk.kind(Path("/nas"), "NFS", allowed=True)] == [Level.NOTE]
     assert list(disk.kind(Path("/home"), None)) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,3 +144,13 @@ def test_it_goes_in_batches(store: Store, clock: FakeClock, monkeypatch: pytest.
         store.message_tried(message, DeliveryResult(outcome=Delivery.DELIVERED))
     clock.advance(91 * DAY)
     assert [store.prune() for _ in range(4)] == [10, 10, 5, 0]
+
+
+def test_how_long_it_stays_is_the_users_choice(path: Path, old: Old, clock: FakeClock) -> None:
+    old.run("short", 1)
+    clock.advance(9 * DAY)
+    old.store.close()
+    with Store.open(path, clock, keep=10 * DAY) as patient:
+        assert prune(patient) == 0
+    with Store.open(path, clock, keep=8 * DAY) as tidy:
+        assert prune(tidy) > 0

@@ -75,7 +75,7 @@ def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path 
     settings, path = session.settings, Path(os.path.realpath(session.settings.database_path))
     yield from files.home(settings.home)
     yield from files.file_approvals(session.registry.approvals)
-    yield from disk.disk(path.parent)
+    yield from disk.disk(path.parent, session.settings.database_allow_network_fs)
     yield database.library()
     since, overdue = now - channels.REMEMBERED, now - channels.LONG_DUE
     found, known = database.examine(path, since=since, overdue=overdue)

@@ -183,7 +183,14 @@ def locked_store(session: Session, clock: Clock, *, recover: bool = False) -> It
         elif not path.exists() and backup.backups_of(path):
             fix = "to bring its newest backup back, stop and say: tmux-sentry db restore"
             output.warn(f"there is no database at {path}, so a new one is made; {fix}")
-        with Store.open(path, clock, redact=session.app.redact) as store:
+        settings = session.settings
+        with Store.open(
+            path,
+            clock,
+            allow_network_fs=settings.database_allow_network_fs,
+            keep=settings.database_keep,
+            redact=session.app.redact,
+        ) as store:
             yield store
 
 

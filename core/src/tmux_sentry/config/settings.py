@@ -13,6 +13,7 @@ from tmux_sentry.contracts import Setting
 from tmux_sentry.errors import UsageError
 
 SHORTEST_SECRET = 32
+DAY = 86400.0
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -20,12 +21,15 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 class Settings:
     """What the variables say. `values` are the raw ones, for plugins; secrets stay out of `repr`.
 
-    `approval_secret` is newest first, and empty when web links are off; `approval_token_ttl` is seconds.
+    `approval_secret` is newest first, and empty when web links are off. `approval_token_ttl` and `database_keep` are
+    seconds.
     `secrets` are the values of all secret variables, for the redactor.
     """
 
     home: Path
     database_path: Path
+    database_allow_network_fs: bool = False
+    database_keep: float = 90 * DAY
     log_level: str = "INFO"
     approval_secret: tuple[str, ...] = field(default=(), repr=False)
     approval_token_ttl: int = 3600
@@ -69,6 +73,8 @@ def load_settings(
     return Settings(
         home=home,
         database_path=_path(values["DATABASE_PATH"], user_home) if values.get("DATABASE_PATH") else home / "state.db",
+        database_allow_network_fs=_yes("DATABASE_ALLOW_NETWORK_FS", values.get("DATABASE_ALLOW_NETWORK_FS") or "no"),
+        database_keep=_days("DATABASE_KEEP_DAYS", values.get("DATABASE_KEEP_DAYS") or "90") * DAY,
         log_level=_log_level(values.get("LOG_LEVEL") or "INFO"),
         approval_secret=_approval_secret(_words(values.get("APPROVAL_SECRET", "")), warnings),
         approval_token_ttl=_seconds("APPROVAL_TOKEN_TTL", values.get("APPROVAL_TOKEN_TTL") or "3600"),
@@ -151,9 +157,24 @@ def _log_level(word: str) -> str:
 
 
 def _seconds(name: str, text: str) -> int:
-    if not text.strip().isascii() or not text.strip().isdigit() or not 0 < int(text[:12]) <= 10**9:
-        raise UsageError(f"{name} is {text[:40]!r}", "it is a whole number of seconds, more than 0", f"{name}=3600")
+    return _whole(name, text, 10**9, "seconds", 3600)
+
+
+def _days(name: str, text: str) -> int:
+    return _whole(name, text, 36500, "days", 90)
+
+
+def _whole(name: str, text: str, most: int, unit: str, example: int) -> int:
+    if not text.strip().isascii() or not text.strip().isdigit() or not 0 < int(text[:12]) <= most:
+        why = f"it is a whole number of {unit}, from 1 to {most}"
+        raise UsageError(f"{name} is {text[:40]!r}", why, f"{name}={example}")
     return int(text)
+
+
+def _yes(name: str, word: str) -> bool:
+    if word.strip().lower() not in ("yes", "no"):
+        raise UsageError(f"{name} is {word[:40]!r}", "it is yes or no", f"{name}=no")
+    return word.strip().lower() == "yes"
 
 
 def _approval_secret(secrets: tuple[str, ...], warnings: list[str]) -> tuple[str, ...]:

@@ -6,17 +6,20 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tmux_sentry.doctor.finding import Finding, ok, problem
+from tmux_sentry.doctor.finding import Finding, note, ok, problem
 from tmux_sentry.state.files import filesystem_magic, network_filesystem
 
 #: Bytes below which a database soon cannot commit any more.
 LEAST = 200 * 1000 * 1000
 
 
-def disk(directory: Path) -> Iterator[Finding]:
-    """Its kind and the room on it; of a directory that is not there yet, of the one it will be made in."""
+def disk(directory: Path, allowed: bool = False) -> Iterator[Finding]:
+    """Its kind and the room on it; of a directory that is not there yet, of the one it will be made in.
+
+    `allowed`: the user takes the risk of a network file system.
+    """
     there = next(path for path in (directory, *directory.parents) if path.exists())
-    yield from kind(directory, network_filesystem(filesystem_magic(there)))
+    yield from kind(directory, network_filesystem(filesystem_magic(there)), allowed)
     try:
         free = shutil.disk_usage(there).free
     except OSError as error:
@@ -25,11 +28,11 @@ def disk(directory: Path) -> Iterator[Finding]:
     yield space(directory, free)
 
 
-def kind(directory: Path, network: str | None) -> Iterator[Finding]:
+def kind(directory: Path, network: str | None, allowed: bool = False) -> Iterator[Finding]:
     """`network` is the name of a file system on which SQLite cannot be trusted, or None."""
     if network:
         what = f"{directory} is on a network or FUSE file system ({network}): SQLite's locks cannot be trusted there"
-        yield problem("disk", what, "set DATABASE_PATH to a file on a local disk")
+        yield (note if allowed else problem)("disk", what, "set DATABASE_PATH to a file on a local disk")
 
 
 def space(directory: Path, free: int) -> Finding:

@@ -93,7 +93,7 @@ def open_database(
         raise Refused(
             f"{path} is on a network or FUSE file system ({network})",
             "SQLite's locks and shared memory cannot be trusted there",
-            "set DATABASE_PATH to a file on a local disk",
+            "set DATABASE_PATH to a file on a local disk, or take the risk: DATABASE_ALLOW_NETWORK_FS=yes",
         )
     restore.finish(path)
     check_file(path)
@@ -128,7 +128,8 @@ def open_readonly(path: Path, *, immutable: bool = False) -> Database:
 
 
 def _open_existing(path: Path, journal: Sequence[str], migrations: Sequence[Migration]) -> Database:
-    if not path.with_name(f"{path.name}-journal").exists():
+    hot = path.with_name(f"{path.name}-journal").exists()  # only who may write can read behind it
+    if not hot:
         # Before a connection that writes is there: its end would move the journal's pages into a damaged file.
         check_pages(path)
     connection = _connect(lambda: _open_file(path, "rw", journal))
@@ -137,9 +138,10 @@ def _open_existing(path: Path, journal: Sequence[str], migrations: Sequence[Migr
             have = version(connection)
             if have > len(migrations):
                 raise other_version(path, have, len(migrations))
-            problems = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
-            if list(problems) != ["ok"]:
-                raise damaged(path, "; ".join(map(str, problems)))
+            if hot:
+                problems = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
+                if list(problems) != ["ok"]:
+                    raise damaged(path, "; ".join(map(str, problems)))
         if have < len(migrations):
             backup.make(path, "before-migration", time.time(), _raw(connection))
             migrate(connection, migrations)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-#: Seconds that what has ended stays: 90 days.
+#: Seconds that what has ended stays, unless the user says otherwise: 90 days.
 KEEP = 90 * 86400.0
 #: Rows removed in one transaction at most; in between others get their turn.
 BATCH = 1000
@@ -43,12 +43,12 @@ _RULES = (
 )
 
 
-def prune(connection: Connection, now: float) -> int:
-    """Remove one batch of what is over; returns how many rows, 0 when nothing is left to remove."""
+def prune(connection: Connection, now: float, keep: float = KEEP) -> int:
+    """Remove one batch of what is over for `keep` seconds; returns how many rows, 0 when nothing is left to remove."""
     for table, condition in _RULES:
         gone = connection.execute(
             text(f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {condition} LIMIT :batch)"),
-            {"before": now - KEEP, "batch": BATCH},
+            {"before": now - keep, "batch": BATCH},
         )
         if gone.rowcount:
             return gone.rowcount

@@ -44,10 +44,13 @@ def _same(text: str) -> str:
 class Store:
     """Runs, panes, approvals, the journal of sends and the outbox, in one SQLite file."""
 
-    def __init__(self, database: Database, clock: Clock, redact: Callable[[str], str] = _same) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, redact: Callable[[str], str] = _same, keep: float = retention.KEEP
+    ) -> None:
         self._database = database
         self._clock = clock
         self._redact = redact
+        self._keep = keep
         with database.read() as connection:
             #: This database's own name, a random word: the owner mark that its panes carry.
             self.instance = _get(connection, "instance") or ""
@@ -63,11 +66,13 @@ class Store:
         clock: Clock,
         *,
         allow_network_fs: bool = False,
+        keep: float = retention.KEEP,
         redact: Callable[[str], str] = _same,
     ) -> Store:
         """The store at `path` (made if there is none), or in memory for None.
 
-        `redact` takes configured secrets out of free text before it is stored. Hold the InstanceLock first.
+        `redact` takes configured secrets out of free text before it is stored; what has ended stays for `keep`
+        seconds. Hold the InstanceLock first.
         Raises DatabaseDamaged, Refused or SentryError; a file that is there is never replaced.
         """
         database = open_database(path, allow_network_fs=allow_network_fs)
@@ -75,7 +80,7 @@ class Store:
             with database.write() as connection:
                 token = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(22))
                 connection.execute(insert(meta).values(key="instance", value=token).on_conflict_do_nothing())
-            return cls(database, clock, redact)
+            return cls(database, clock, redact, keep)
         except BaseException:
             database.close()
             raise
@@ -242,7 +247,7 @@ class Store:
     def prune(self) -> int:
         """Remove a batch of what ended long ago; returns how many rows, 0 when there is no more."""
         with self._database.write() as connection:
-            return retention.prune(connection, self._clock.now())
+            return retention.prune(connection, self._clock.now(), self._keep)
 
     # ------------------------------------------------------------------------- outbox
 
