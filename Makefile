@@ -1,7 +1,7 @@
 # Two verbs for a newcomer: `make demo` and `make test`. Each sets up what it needs by itself.
 PY = .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test check crash simulate security bench dist constraints clean
+.PHONY: help demo test check crash simulate security bench audit dist constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,10 +41,14 @@ dist: ## build the sdist and the wheel of every member into dist/
 	rm -rf dist
 	@for m in . core plugins/*; do $(PY) -m build --no-isolation --outdir dist "$$m" || exit 1; done
 
-constraints: ## pin the newest versions that work on every supported Python
+audit: ## look for known vulnerabilities in the pinned packages (asks the package index)
 	@scripts/setup test
-	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate --no-header \
-	  --no-emit-index-url --output-file constraints.txt core/pyproject.toml requirements-dev.txt
+	.venv/bin/pip-audit --strict --disable-pip --require-hashes --requirement constraints.txt $(ARGS)
+
+constraints: ## pin the newest versions that work on every supported Python, with their hashes
+	@scripts/setup test
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --upgrade --generate-hashes --no-strip-extras \
+	  --no-annotate --no-header --no-emit-index-url --output-file constraints.txt core/pyproject.toml requirements-dev.txt
 
 clean: ## remove everything that setting up, building and testing made
 	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache uv.lock

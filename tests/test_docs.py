@@ -29,7 +29,7 @@ from tmux_sentry.testing import conformance
 ROOT = Path(__file__).resolve().parents[1]
 POLICY_PAGE = ROOT / "docs" / "policy.md"
 PLUGINS_PAGE = ROOT / "docs" / "plugins.md"
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")])
 
 #: Where docs/policy.md describes the keys of each part of the schema.
 SECTIONS = {
