@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tmux_sentry.config.crypto import Key, new_key, seal
 from tmux_sentry.config.settings import Settings, load_settings
 from tmux_sentry.contracts import Setting
 from tmux_sentry.errors import Refused, UsageError
 
 SECRET = "s" * 32
+ENCRYPTED = "enc:v1:a47873da:AAECAwQFBgcICQoLL3e4b6CXfXfK4MUzpK7V18JV-ISXdg"
 
 
 @pytest.fixture
@@ -19,6 +21,17 @@ def env_file(tmp_path: Path) -> Path:
     path = tmp_path / ".env"
     path.touch(mode=0o600)
     return path
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Key:
+    """The key of the home directory, where HOME is `tmp_path`."""
+    (tmp_path / ".tmux_sentry").mkdir()
+    file = tmp_path / ".tmux_sentry" / "master.key"
+    made = new_key()
+    file.write_text(made.text)
+    file.chmod(0o600)
+    return made
 
 
 def load(env_file: Path, text: str, env: dict[str, str] | None = None, plugins: tuple[Setting, ...] = ()) -> Settings:
@@ -128,7 +141,13 @@ def test_a_file_that_a_shared_group_can_write_is_refused(env_file: Path) -> None
 BAD = {
     "a missing file": (None, "cannot be read"),
     "an unclosed quote": ("A='x\nB=1\n", ":2 cannot be read"),
-    "an encrypted value": ("SMTP_PASSWORD=enc:v1:k:AAAA\n", "SMTP_PASSWORD is encrypted"),
+    "a damaged encrypted value": ("SMTP_PASSWORD=enc:v1:k:AAAA\n", "SMTP_PASSWORD cannot be decrypted"),
+    "an encrypted part": (
+        f"NOTIFICATION_CHANNELS=stdout,{ENCRYPTED}\n",
+        "NOTIFICATION_CHANNELS cannot be decrypted",
+    ),
+    "an encrypted way to the key": (f"ENCRYPTION_KEY_FILE={ENCRYPTED}\n", "ENCRYPTION_KEY_FILE cannot be encrypted"),
+    "an encrypted home": (f"TMUX_SENTRY_HOME={ENCRYPTED}\n", "TMUX_SENTRY_HOME cannot be encrypted"),
     "an unknown level": ("LOG_LEVEL=LOUD\n", "LOG_LEVEL is 'LOUD'"),
     "a lifetime in words": ("APPROVAL_TOKEN_TTL=1h\n", "APPROVAL_TOKEN_TTL is '1h'"),
     "a doubtful yes": ("DATABASE_ALLOW_NETWORK_FS=true\n", "DATABASE_ALLOW_NETWORK_FS is 'true'"),
@@ -145,6 +164,57 @@ def test_what_cannot_be_used_is_a_usage_error(env_file: Path, text: str | None, 
     assert what in error.value.what
 
 
-def test_an_encrypted_value_in_the_environment_is_refused_too() -> None:
-    with pytest.raises(UsageError, match="GITHUB_TOKEN is encrypted"):
-        load_settings({"GITHUB_TOKEN": "enc:v1:k:AAAA"})
+# ------------------------------------------------------------------------------ encrypted
+
+
+def test_values_of_file_environment_and_plugins_are_opened(env_file: Path, key: Key) -> None:
+    learned: list[str] = []
+    lines = {"APPROVAL_SECRET": f"{SECRET},{'t' * 32}", "MY_TOKEN": "of-the-plugin", "MINE": "of-nobody"}
+    lines |= {"NOTIFICATION_CHANNELS": "stdout,email", "LOG_LEVEL": "debug", "APPROVAL_TOKEN_TTL": "60"}
+    env_file.write_text("".join(f"{name}={seal(value, name, key)}\n" for name, value in lines.items()))
+    env = {"HOME": str(env_file.parent), "GITHUB_TOKEN": seal("of-the-environment", "GITHUB_TOKEN", key)}
+    plugins = (Setting(name="MY_TOKEN", description=""),)
+    settings = load_settings(env, env_file, plugins, learned.extend)
+    assert settings.approval_secret == (SECRET, "t" * 32)
+    assert settings.notification_channels == ("stdout", "email")
+    assert (settings.log_level, settings.approval_token_ttl) == ("DEBUG", 60)
+    assert settings.values == {**lines, "GITHUB_TOKEN": "of-the-environment"}
+    assert set(settings.values.values()) <= set(settings.secrets)
+    assert set(settings.values.values()) | {key.text} == set(learned)
+    assert "stdout" not in settings.secrets  # as a word it stands everywhere
+    assert settings.warnings == ()
+
+
+def test_a_value_in_the_environment_wins_over_an_encrypted_one_nobody_can_open(env_file: Path) -> None:
+    settings = load(env_file, f"GITHUB_TOKEN={ENCRYPTED}\nOTHER={ENCRYPTED}\n", {"GITHUB_TOKEN": "x", "OTHER": "y"})
+    assert (settings.values["GITHUB_TOKEN"], settings.values["OTHER"]) == ("x", "y")
+
+
+@pytest.mark.parametrize(("name", "value"), [("LOG_LEVEL", "hunter22"), ("APPROVAL_TOKEN_TTL", "hunter22")])
+def test_a_value_that_was_encrypted_is_in_no_message(env_file: Path, key: Key, name: str, value: str) -> None:
+    env_file.write_text(f"{name}={seal(value, name, key)}\n")
+    with pytest.raises(UsageError, match=name) as error:
+        load_settings({"HOME": str(env_file.parent)}, env_file)
+    assert value not in " ".join(error.value.lines())
+
+
+def test_a_missing_key_names_it_and_where_it_was_looked_for(env_file: Path) -> None:
+    with pytest.raises(UsageError, match="SMTP_PASSWORD cannot be decrypted") as missing:
+        load_settings({"HOME": str(env_file.parent), "SMTP_PASSWORD": ENCRYPTED})
+    places = f"ENCRYPTION_KEY, {env_file.parent}/.tmux_sentry/master.key"
+    assert missing.value.why == f"it needs the key a47873da; there is no key, looked for in {places}"
+
+
+def test_the_key_itself_in_the_env_file_is_refused(env_file: Path, key: Key) -> None:
+    with pytest.raises(Refused) as refused:
+        load(env_file, f"ENCRYPTION_KEY={key.text}\n")
+    assert refused.value.what == f"{env_file}:2: ENCRYPTION_KEY is refused in an env file"
+    assert key.text not in " ".join(refused.value.lines())
+
+
+def test_a_loose_key_file_is_no_matter_until_it_is_needed(env_file: Path, key: Key) -> None:
+    (env_file.parent / ".tmux_sentry" / "master.key").chmod(0o644)
+    env = {"HOME": str(env_file.parent)}
+    load_settings(env)
+    with pytest.raises(Refused, match="is refused"):
+        load_settings({**env, "GITHUB_TOKEN": seal("x", "GITHUB_TOKEN", key)})

@@ -320,9 +320,16 @@ CASES: dict[str, tuple[str, list[str]]] = {
         AT_TOP + "required_plugins: [check_github, check_docker]\n",
         ["2:34: required_plugins[1]: the required plugin 'check_docker' is not there"],
     ),
-    "an encrypted value": (
+    "a damaged encrypted value": (
         IN_PIPELINE + "vars: {token: 'enc:v1:k:AAAA'}\n",
-        ["5:19: pipelines[0].vars.token: is encrypted"],
+        [
+            "5:19: pipelines[0].vars.token: cannot be decrypted: it is cut off or damaged, and no"
+            " enc:v1:<key id>:<base64url> any more"
+        ],
+    ),
+    "an encrypted name": (
+        "pipelines: [{name: 'enc:v1:k:AAAA', match: {window_name: x}, stages: [{name: a}]}]\n",
+        ["1:20: pipelines[0].name: a name cannot be encrypted"],
     ),
     "a variable's name with a dash": (
         IN_PIPELINE + "vars: {a-b: x}\n",

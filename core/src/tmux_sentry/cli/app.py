@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class App:
-    """One process of the command line. A command that has read its settings sets `redact`: from then on
+    """One process of the command line. A command that has read its settings tells `redact`: from then on
     no output, error or log line shows a secret."""
 
     use_plugins: bool = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -66,7 +65,8 @@ def build_runner(
                 router=Router(() if dry_run else policy.routes, own),
                 redact=session.app.redact,
                 observe=registry.observe,
-                env={**session.settings.values, **os.environ},
+                env=session.env,
+                unseal=session.unseal,
                 dry_run=dry_run,
                 once=once,
                 take_over=take_over,

@@ -17,6 +17,7 @@ from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, S
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host, HostsFile
+    from tmux_sentry.config.vault import Vault
     from tmux_sentry.policy.load import LoadResult
     from tmux_sentry.policy.model import Policy
     from tmux_sentry.tmux.model import PaneInfo
@@ -42,16 +43,15 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     """Validate policies: every error at once, with its line and column. Exit code 2 when there are any."""
     from tmux_sentry.config.settings import load_settings
     from tmux_sentry.policy.load import load_policies
-    from tmux_sentry.security.redact import Redactor
 
     current = app.current()
     registry = current.registry()
-    settings = load_settings(os.environ, env_file, registry.settings)
-    current.redact = Redactor(settings.secrets)
-    result = load_policies(policies, registry, {**settings.values, **os.environ}, installed(registry))
-    hosts_file, diagnostics = _hosts(hosts, result.diagnostics)
-    failed = any(not diagnostic.warning for diagnostic in diagnostics)
+    settings = load_settings(os.environ, env_file, registry.settings, current.redact.learn)
+    current.redact.learn(settings.secrets)
     session = Session(app=current, registry=registry, settings=settings)
+    result = load_policies(policies, registry, session.env, installed(registry), settings.vault)
+    hosts_file, diagnostics = _hosts(hosts, result.diagnostics, settings.vault)
+    failed = any(not diagnostic.warning for diagnostic in diagnostics)
     panes = [] if failed or hosts_file is None else live_panes(session, result.require(), hosts_file.hosts)
     if as_json:
         output.emit_json(_as_json(result, diagnostics, settings.warnings, panes, failed))
@@ -92,13 +92,13 @@ def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[
     ]
 
 
-def _hosts(path: Path | None, found: Iterable[Diagnostic]) -> tuple[HostsFile | None, list[Diagnostic]]:
+def _hosts(path: Path | None, found: Iterable[Diagnostic], vault: Vault) -> tuple[HostsFile | None, list[Diagnostic]]:
     from tmux_sentry.config.hosts import read_hosts
 
     if path is None:
         return None, list(found)
     try:
-        hosts = read_hosts(path)
+        hosts = read_hosts(path, vault)
     except InvalidConfig as invalid:
         return None, [*found, *invalid.diagnostics]
     app.current().redact.learn(secret for host in hosts.hosts for secret in host.secrets)

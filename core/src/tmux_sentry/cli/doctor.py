@@ -64,6 +64,7 @@ def _refuse_missing(files: dict[str, Path | None], policies: Sequence[Path]) -> 
 
 
 def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path | None) -> Iterator[Finding]:
+    from tmux_sentry.config.settings import key_file_of
     from tmux_sentry.doctor import backups, channels, clock, database, disk, files, instance, plugins, surroundings
 
     now = time.time()
@@ -74,6 +75,8 @@ def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path 
     yield from plugins.plugins(session.registry.plugins)
     settings, path = session.settings, Path(os.path.realpath(session.settings.database_path))
     yield from files.home(settings.home)
+    yield from files.key_file(key_file_of(settings.values, os.environ), settings.home)
+    yield from files.secrets_in_clear(_in_clear(session, env_file))
     yield from files.file_approvals(session.registry.approvals)
     yield from disk.disk(path.parent, session.settings.database_allow_network_fs)
     yield database.library()
@@ -98,21 +101,33 @@ def _begin(env_file: Path | None) -> tuple[Session, list[Finding]]:
     from tmux_sentry.config.settings import load_settings
     from tmux_sentry.doctor.files import settings as judged
     from tmux_sentry.doctor.finding import of_error
-    from tmux_sentry.security.redact import Redactor
 
     current = app.current()
     registry = current.registry()
     found: list[Finding] = []
     try:
-        settings = load_settings(os.environ, env_file, registry.settings)
+        settings = load_settings(os.environ, env_file, registry.settings, current.redact.learn)
         found += judged(settings.warnings, env_file)
     except (UsageError, Refused) as error:
         if env_file is None:
             raise
         found += of_error("settings", error, _AGAIN)
-        settings = load_settings(os.environ, None, registry.settings)
-    current.redact = Redactor(settings.secrets)
+        settings = load_settings(os.environ, None, registry.settings, current.redact.learn)
+    current.redact.learn(settings.secrets)
     return Session(app=current, registry=registry, settings=settings), found
+
+
+def _in_clear(session: Session, env_file: Path | None) -> Iterator[tuple[str, str, str]]:
+    """The secrets in clear of the env file; one that cannot be used has been told."""
+    from tmux_sentry.config.audit import variables_in_clear
+    from tmux_sentry.config.secret_files import read_document
+    from tmux_sentry.config.settings import read_variables
+
+    if env_file is not None:
+        with contextlib.suppress(UsageError, Refused):
+            variables = read_variables(os.environ, env_file, session.registry.settings)
+            for one in variables_in_clear(read_document(env_file, yaml=False), variables):
+                yield one.value.place, one.value.name, one.fix
 
 
 def _build(session: Session, channel: str) -> None:
@@ -130,7 +145,7 @@ def _hosts(session: Session, hosts_file: Path | None, known: Known | None, *, ru
     from tmux_sentry.doctor.finding import note, of_error, ok
 
     try:
-        found = find_hosts(hosts_file, session.settings.home)
+        found = find_hosts(hosts_file, session.settings.home, vault=session.settings.vault)
     except SentryError as error:
         yield from of_error("hosts", error, _AGAIN)
         return
@@ -197,9 +212,9 @@ def _policies(session: Session, paths: Sequence[Path]) -> Iterator[Finding]:
 
     if not paths:
         return
-    env = {**session.settings.values, **os.environ}
+    known = installed(session.registry)
     try:
-        result = load_policies(paths, session.registry, env, installed(session.registry))
+        result = load_policies(paths, session.registry, session.env, known, session.settings.vault)
     except SentryError as error:
         yield from of_error("policies", error, _AGAIN)
         return

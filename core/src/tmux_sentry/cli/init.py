@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -42,6 +43,8 @@ WantedBy=default.target
 @click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
 def command(directory: Path) -> None:
     """Write example files into DIRECTORY and make ~/.tmux_sentry. A file that is there stays as it is."""
+    from tmux_sentry.config.key_file import make_key_file
+    from tmux_sentry.config.settings import key_file_of
     from tmux_sentry.state.files import private_directory
 
     session = begin(None)
@@ -58,15 +61,14 @@ def command(directory: Path) -> None:
     private_directory(home)
     for name in ("approvals", "backups", "recordings"):
         private_directory(home / name)
-    made = _write(home / "master.key", _key(), 0o600)
-    output.say(f"{'made ' if made else 'kept '}  {home} (0700), with its key")
+    key = key_file_of(session.settings.values, os.environ)
+    made = make_key_file(key)
+    output.say(f"{'made ' if made else 'kept '}  {home} (0700), with its key{'' if key.parent == home else f' {key}'}")
     output.say("next: edit policies/default.yaml, then: tmux-sentry check --policy policies/default.yaml")
 
 
 def _write(path: Path, text: str, mode: int) -> bool:
     """Write a new file; False when there is one, which is left alone."""
-    import os
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -86,20 +88,15 @@ def _example(name: str) -> str:
 
 
 def _env_example() -> str:
+    from tmux_sentry.config.keys import KEY_VARIABLE
     from tmux_sentry.config.settings import core_settings
 
     lines = ["# Copy to .env, chmod 600, fill in what you use. The environment wins over this file."]
     for setting in core_settings():
+        if setting.name == KEY_VARIABLE:
+            continue  # it locks this file
         lines += ["", f"# {setting.description}", f"#{setting.name}="]
     return "\n".join(lines) + "\n"
-
-
-def _key() -> str:
-    """32 random bytes, base64url: the key of encrypted values."""
-    import base64
-    import secrets
-
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n"
 
 
 def _program() -> str:

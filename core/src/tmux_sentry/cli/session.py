@@ -55,6 +55,17 @@ class Session:
         """The control socket of the running instance."""
         return self.settings.home / "control.sock"
 
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment and the variables of the env file, encrypted ones opened."""
+        return {**os.environ, **self.settings.values}
+
+    def unseal(self, pipeline: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A pipeline as the database has it, its encrypted values opened."""
+        from tmux_sentry.config.opening import opened_pipeline
+
+        return opened_pipeline(pipeline, self.settings.vault)
+
     def context(self, plugin: AnyPlugin) -> PluginContext:
         """What a plugin gets: of the variables only those it declares, for the others may be secrets."""
         from tmux_sentry.contracts import PluginContext
@@ -67,12 +78,11 @@ class Session:
 def begin(env_file: Path | None, plugins: Collection[str] | None = None) -> Session:
     """Read settings and plugins; from here on no output shows a secret."""
     from tmux_sentry.config.settings import load_settings
-    from tmux_sentry.security.redact import Redactor
 
     app = current()
     registry = app.registry(plugins)
-    settings = load_settings(os.environ, env_file, registry.settings)
-    app.redact = Redactor(settings.secrets)
+    settings = load_settings(os.environ, env_file, registry.settings, app.redact.learn)
+    app.redact.learn(settings.secrets)
     return Session(app=app, registry=registry, settings=settings)
 
 
@@ -80,7 +90,7 @@ def read_hosts(session: Session, path: Path | None) -> tuple[Host, ...]:
     """The hosts, warnings printed; from here on no output shows a secret of theirs either."""
     from tmux_sentry.config.hosts import find_hosts
 
-    found = find_hosts(path, session.settings.home)
+    found = find_hosts(path, session.settings.home, vault=session.settings.vault)
     session.app.redact.learn(secret for host in found.hosts for secret in host.secrets)
     for warning in found.warnings:
         output.warn(f"{warning}: {warning.help}")
@@ -91,7 +101,7 @@ def read_policy(session: Session, paths: Sequence[Path], *, warn: bool = True) -
     """The policy, its warnings printed. Raises InvalidConfig."""
     from tmux_sentry.policy.load import load_policies
 
-    result = load_policies(paths, session.registry, os.environ, installed(session.registry))
+    result = load_policies(paths, session.registry, session.env, installed(session.registry), session.settings.vault)
     for warning in result.warnings if warn else ():
         output.warn(str(warning))
     return result.require()
@@ -245,11 +255,11 @@ def offline_desk(session: Session, policy: Policy | None = None) -> Iterator[Des
                     broker.close(stored.request, effect.outcome)
 
         router = Router(policy.routes, session.settings.notification_channels)
-        conductor = Conductor(store, clock, router, session.app.redact, let_out)
-        conductor.load(os.environ)
+        conductor = Conductor(store, clock, router, session.app.redact, let_out, session.unseal)
+        conductor.load(session.env)
         quarantine = Quarantine(clock, lambda name: None)  # a command is over before anything can fail again
-        starter = Starter(policy, store, clock, conductor, panes, os.environ, quarantine)
-        yield Desk(store, clock, conductor, starter, panes, os.environ)
+        starter = Starter(policy, store, clock, conductor, panes, session.env, quarantine)
+        yield Desk(store, clock, conductor, starter, panes, session.env)
         broker.stop()
 
 

@@ -31,14 +31,11 @@ _WORDS = {
 
 
 def validate(source: Source, schema: Mapping[str, Any], hint: PluginHint | None = None) -> list[Diagnostic]:
-    """Every finding of the reading and of the schema, sorted by place; empty when the file is valid.
-
-    `enc:v1:` values are findings too: passing ciphertext on as if it were the value helps nobody.
-    """
+    """Every finding of the reading and of the schema, sorted by place; empty when the file is valid."""
     validator = Draft202012Validator(schema, format_checker=format_checker())
     taken = {(problem.line, problem.column) for problem in source.problems}
     found = list(source.problems)
-    for diagnostic in (*encrypted(source), *_findings(source, validator.iter_errors(source.value), hint)):
+    for diagnostic in _findings(source, validator.iter_errors(source.value), hint):
         if (diagnostic.line, diagnostic.column) not in taken and diagnostic not in found:
             found.append(diagnostic)
     return in_order(found)
@@ -47,19 +44,6 @@ def validate(source: Source, schema: Mapping[str, Any], hint: PluginHint | None 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Sorted by line and column."""
     return sorted(diagnostics, key=lambda d: (d.line, d.column, d.where, d.what))
-
-
-def encrypted(source: Source) -> Iterator[Diagnostic]:
-    """A finding for each `enc:v1:` value."""
-
-    def walk(value: Any, where: Where) -> Iterator[Diagnostic]:
-        if isinstance(value, str) and value.startswith("enc:v1:"):
-            yield source.diagnostic(where, "is encrypted", help="encrypted values need a later version of tmux-sentry")
-        children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for step, child in children:
-            yield from walk(child, (*where, step))
-
-    return walk(source.value, ())
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -97,31 +81,35 @@ class _Broken:
     schema: Mapping[str, Any]
     message: str
     cause: Exception | None
+    secret: bool
 
     @classmethod
-    def of(cls, error: ValidationError) -> _Broken:
+    def of(cls, error: ValidationError, source: Source) -> _Broken:
+        schema = error.schema if isinstance(error.schema, Mapping) else {}
+        where = tuple(error.absolute_path)
+        was_encrypted = any(place[: len(where)] == where for place in source.secret)
         return cls(
             rule=str(error.validator or ""),
             bound=error.validator_value,
             value=error.instance,
-            schema=error.schema if isinstance(error.schema, Mapping) else {},
+            schema=schema,
             message=error.message,
             cause=error.cause,
+            secret=bool(schema.get("writeOnly")) or was_encrypted,
         )
 
     @property
-    def secret(self) -> bool:
-        return bool(self.schema.get("writeOnly"))
-
-    @property
     def shown(self) -> str:
-        return "this value" if self.secret else shown(self.value)
+        if not self.secret:
+            return shown(self.value)
+        # An encrypted value is always text: where a number belongs, that is what is wrong.
+        return "text" if self.rule == "type" and isinstance(self.value, str) else "this value"
 
 
 def _findings(source: Source, errors: Iterable[ValidationError], hint: PluginHint | None) -> Iterator[Diagnostic]:
     for error in errors:
-        broken = _Broken.of(error)
         where: Where = tuple(error.absolute_path)
+        broken = _Broken.of(error, source)
         if broken.rule == "additionalProperties" and broken.bound is False:
             yield from _unknown_keys(source, where, broken)
         elif broken.rule == "required":
@@ -159,7 +147,7 @@ def _say(broken: _Broken, hint: PluginHint | None) -> tuple[str, str]:
         return f"must be {' or '.join(_WORDS.get(word) or str(word) for word in wanted)}, not {broken.shown}", help
     if broken.rule in ("enum", "const"):
         return _not_in(broken, hint)
-    if broken.rule == "format" and broken.cause is not None:
+    if broken.rule == "format" and broken.cause is not None and not broken.secret:
         return clean(str(broken.cause), 200), getattr(broken.cause, "help", "")
     fallback = "is not valid" if broken.secret else clean(broken.message, 200)
     return _limit(broken.rule, broken.bound, broken.shown) or fallback, help

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tmux_sentry.config.diagnostics import in_order, validate
+from tmux_sentry.config.opening import opened
 from tmux_sentry.config.permissions import chmod_line, read_trusted
 from tmux_sentry.config.schema import load_schema
 from tmux_sentry.config.source import Source, parse_source
+from tmux_sentry.config.vault import Vault
 from tmux_sentry.contracts import AgentState
 from tmux_sentry.errors import Diagnostic, InvalidConfig
 from tmux_sentry.tmux.model import TmuxAddress
@@ -63,21 +65,23 @@ def load_hosts(path: Path | None, home: Path, here: Path | None = None) -> tuple
     return find_hosts(path, home, here).hosts
 
 
-def find_hosts(path: Path | None, home: Path, here: Path | None = None) -> HostsFile:
-    """As `load_hosts`, with the file and the warnings."""
-    if path is not None:
-        return read_hosts(path)
-    for folder in (here or Path(), home):
-        if (folder / FILE_NAME).exists():
-            return read_hosts(folder / FILE_NAME)
-    return HostsFile(hosts=(Host(name="here"),))
+def find_hosts(path: Path | None, home: Path, here: Path | None = None, vault: Vault | None = None) -> HostsFile:
+    """As `load_hosts`, with the file and the warnings; `vault` opens its encrypted values."""
+    found = hosts_path(path, home, here)
+    return HostsFile(hosts=(Host(name="here"),)) if found is None else read_hosts(found, vault)
 
 
-def read_hosts(path: Path) -> HostsFile:
+def hosts_path(path: Path | None, home: Path, here: Path | None = None) -> Path | None:
+    """The hosts file that counts: `path`, else the first of the two that is there."""
+    places = [folder / FILE_NAME for folder in (here or Path(), home)]
+    return path or next((place for place in places if place.exists()), None)
+
+
+def read_hosts(path: Path, vault: Vault | None = None) -> HostsFile:
     """Read one file. Raises InvalidConfig with every finding, UsageError when it cannot be read, and Refused
     when others may write to it: who names the hosts decides where keys are typed."""
     text, readable = read_trusted(path, "hosts file")
-    source = parse_source(text.encode("utf-8"), str(path))
+    source = opened(parse_source(text.encode("utf-8"), str(path)), vault or Vault())
     found = validate(source, load_schema("hosts"))
     found = in_order([*found, *(one for one in _meaning(source) if one not in found)])
     if found:
@@ -125,7 +129,7 @@ def _in_clear(source: Source, path: Path, readable: bool) -> list[Diagnostic]:
         )
         for index, host in _mappings(source)
         for key in host.get("ssh", {})
-        if key in _SECRET_KEYS
+        if key in _SECRET_KEYS and ("hosts", index, "ssh", key) not in source.secret
     ]
 
 

@@ -50,7 +50,7 @@ def chmod_line(path: Path) -> str:
 def _refuse_foreign(path: Path, what: str, status: os.stat_result) -> None:
     if status.st_uid != os.geteuid():
         fix = f"chown {os.geteuid()} {shlex.quote(str(path))}, or copy it to a file of your own"
-        raise Refused(f"the {what} {path} is refused", f"it belongs to {_user(status.st_uid)}, not to you", fix)
+        raise Refused(f"the {what} {path} is refused", f"it belongs to {user_name(status.st_uid)}, not to you", fix)
     if status.st_mode & stat.S_IWOTH:
         raise Refused(f"the {what} {path} is refused", "everybody may write to it", chmod_line(path))
     if status.st_mode & stat.S_IWGRP and not _is_private_group(status):
@@ -69,7 +69,8 @@ def _is_private_group(status: os.stat_result) -> bool:
     return user.pw_gid == status.st_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """A user's name, or "user 123" for one without."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -36,7 +36,8 @@ class Mark(NamedTuple):
 class Source:
     """One file: `value` is plain JSON types; `keys` and `values` are marks by path (`("pipelines", 0, "name")`).
 
-    `problems` are the findings of the reading itself that did not stop it.
+    `problems` are the findings of the reading itself that did not stop it; `secret` are the places of values that
+    were encrypted in the file.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Source:
     keys: Mapping[Where, Mark]
     values: Mapping[Where, Mark]
     problems: tuple[Diagnostic, ...] = ()
+    secret: frozenset[Where] = frozenset()
 
     def diagnostic(
         self, where: Where, what: str, *, help: str = "", key: bool = False, warning: bool = False, secret: bool = False

@@ -55,6 +55,18 @@ def home(path: Path) -> Iterator[Finding]:
     yield from private(path / "recordings", "files", "the recordings directory")
 
 
+def key_file(path: Path, home: Path) -> Iterator[Finding]:
+    """The key file of encrypted values, where it is another than that of the state directory."""
+    if path != home / "master.key":
+        yield from private(path, "files", "the key file")
+
+
+def secrets_in_clear(places: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
+    """The secrets of the env file that are not encrypted: place, name, and the command that encrypts it."""
+    for place, name, fix in places:
+        yield note("secrets", f"{place}: {name} is in clear: copies of this file give it away", fix)
+
+
 def file_approvals(backends: Iterable[str]) -> Iterator[Finding]:
     """What an answer in a file is worth, where such answers are taken."""
     if "file" in backends:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import ApprovalRequest, Decision, Message
@@ -42,6 +43,9 @@ from tmux_sentry.state.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
+#: Opens the encrypted values of a pipeline as it was written down.
+Unseal = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -57,13 +61,20 @@ class Conductor:
     """Not thread-safe: one thread owns it. `let_out` carries out a committed step's effects."""
 
     def __init__(
-        self, store: Store, clock: Clock, router: Router, redact: Redactor, let_out: Callable[[Step], None]
+        self,
+        store: Store,
+        clock: Clock,
+        router: Router,
+        redact: Redactor,
+        let_out: Callable[[Step], None],
+        unseal: Unseal = lambda source: source,
     ) -> None:
         self._store = store
         self._clock = clock
         self._router = router
         self._redact = redact
         self._let_out = let_out
+        self._unseal = unseal
         self._names: dict[str, RunNames] = {}
         self.runs: dict[str, Run] = {}
 
@@ -188,7 +199,7 @@ class Conductor:
         self._after(before, run, effects, event)
 
     def _take(self, stored: StoredRun, env: Mapping[str, str]) -> None:
-        run = revive(stored, env)
+        run = revive(stored, env, self._unseal)
         self.runs[run.id] = run
         self._names[run.id] = stored.names
 
@@ -283,10 +294,10 @@ def request_of(run: Run, ask: Ask, now: float) -> ApprovalRequest:
     )
 
 
-def revive(stored: StoredRun, env: Mapping[str, str]) -> Run:
+def revive(stored: StoredRun, env: Mapping[str, str], unseal: Unseal) -> Run:
     """A Run as it was written down, with the pipeline it was started with."""
     try:
-        pipeline = build_pipeline(stored.source)
+        pipeline = build_pipeline(unseal(stored.source), stored.source)
         allowed = {name: env[name] for name in pipeline.allow_env if name in env}
         return from_json(stored.state, pipeline, allowed)
     except (KeyError, TypeError, ValueError) as error:

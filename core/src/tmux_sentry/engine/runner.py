@@ -36,7 +36,7 @@ from tmux_sentry.contracts import (
     Signal,
 )
 from tmux_sentry.engine.checking import Checks
-from tmux_sentry.engine.conductor import Conductor, Step
+from tmux_sentry.engine.conductor import Conductor, Step, Unseal
 from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.doubts import Doubts
 from tmux_sentry.engine.effects import Effects
@@ -91,6 +91,7 @@ class Parts:
     redact: Redactor
     observe: Callable[[Step], None] = field(default=lambda step: None)
     env: Mapping[str, str] = field(default_factory=dict)
+    unseal: Unseal = field(default=lambda source: source)
     dry_run: bool = False
     once: bool = False
     take_over: bool = False
@@ -130,7 +131,7 @@ class Runner:
             take_over=parts.take_over,
             dry_run=parts.dry_run,
         )
-        self.conductor = Conductor(parts.store, parts.clock, parts.router, parts.redact, self._let_out)
+        self.conductor = Conductor(parts.store, parts.clock, parts.router, parts.redact, self._let_out, parts.unseal)
         self.housekeeper = Housekeeper(parts.store, parts.clock)
         self.table = PaneTable(parts.store, parts.clock, self.panes)
         self.starter = Starter(

@@ -46,8 +46,12 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def build_pipeline(source: Mapping[str, Any]) -> Pipeline:
-    """The Pipeline of a validated `source`, which may be an earlier one's `Pipeline.source`."""
+def build_pipeline(source: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Pipeline:
+    """The Pipeline of a validated `source`. `written` is the same with its encrypted values still encrypted.
+
+    `Pipeline.source` is what was written; opened, it builds the same Pipeline again. The digest is that of the opened
+    one: another key changes nothing of what a person approved.
+    """
     return Pipeline(
         name=source["name"],
         match=_match(source["match"]),
@@ -57,7 +61,7 @@ def build_pipeline(source: Mapping[str, Any]) -> Pipeline:
         vars={name: str(value) for name, value in source.get("vars", {}).items()},
         allow_env=tuple(source.get("allow_env", ())),
         digest=digest(source),
-        source=source,
+        source=source if written is None else written,
     )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tmux_sentry.config.diagnostics import in_order, validate
+from tmux_sentry.config.opening import opened
 from tmux_sentry.config.schema import load_schema
 from tmux_sentry.config.source import Source, read_source
+from tmux_sentry.config.vault import Vault
 from tmux_sentry.errors import Diagnostic, InvalidConfig, UsageError
 from tmux_sentry.policy.advice import advise
 from tmux_sentry.policy.build import build_pipeline, build_route
@@ -45,31 +47,42 @@ class LoadResult:
 
 
 def load_policies(
-    paths: Sequence[Path], view: RegistryView, env: Mapping[str, str], installed: Collection[str] = ()
+    paths: Sequence[Path],
+    view: RegistryView,
+    env: Mapping[str, str],
+    installed: Collection[str] = (),
+    vault: Vault | None = None,
 ) -> LoadResult:
     """Load policy files, in order, as one policy; a directory means its `*.yaml`, sorted.
 
     `env` is only looked at for the names under `allow_env`. `installed` are the folders (`check_github`) and
-    distributions of the usable plugins, which `required_plugins` may name. Raises UsageError when a path is a directory
-    without policies; every other problem is a Diagnostic.
+    distributions of the usable plugins, which `required_plugins` may name. `vault` opens encrypted values, before
+    anything is checked. Raises UsageError when a path is a directory without policies, and UsageError or Refused for
+    keys that cannot be used; every other problem is a Diagnostic.
     """
+    vault = vault or Vault()
     schema = compose(load_schema("policy"), view)
     sources: list[Source] = []
+    kept: list[Source] = []
     found: list[Diagnostic] = []
     for path in policy_files(paths):
         try:
-            source = read_source(path)
+            written = read_source(path)
         except InvalidConfig as invalid:
             found += invalid.diagnostics
             continue
+        source = opened(written, vault)
         sources.append(source)
+        kept.append(written)
         errors = validate(source, schema, lambda kind, name: hint(view, kind, name))
         required = check_required(source.value, view, installed)
         found += _findings(source, errors, [*_meaning(source), *required], env)
     found += _across(sources)
     if any(not diagnostic.warning for diagnostic in found):
         return LoadResult(policy=None, diagnostics=tuple(found))
-    return LoadResult(policy=_merge([source.value for source in sources]), diagnostics=tuple(found))
+    return LoadResult(
+        policy=_merge([source.value for source in sources], [source.value for source in kept]), diagnostics=tuple(found)
+    )
 
 
 def policy_files(paths: Iterable[Path]) -> list[Path]:
@@ -124,9 +137,14 @@ def _across(sources: Sequence[Source]) -> Iterator[Diagnostic]:
                 )
 
 
-def _merge(files: Sequence[Mapping[str, Any]]) -> Policy:
+def _merge(files: Sequence[Mapping[str, Any]], written: Sequence[Mapping[str, Any]]) -> Policy:
+    """`written` are the files with their encrypted values as they stand: so the database keeps them, too."""
     return Policy(
-        pipelines=tuple(build_pipeline(pipeline) for file in files for pipeline in file["pipelines"]),
+        pipelines=tuple(
+            build_pipeline(pipeline, kept)
+            for file, as_written in zip(files, written, strict=True)
+            for pipeline, kept in zip(file["pipelines"], as_written["pipelines"], strict=True)
+        ),
         routes=tuple(build_route(route) for file in files for route in file.get("notifications", ())),
         timezone=next((file["timezone"] for file in files if "timezone" in file), None),
         required_plugins=tuple(dict.fromkeys(name for file in files for name in file.get("required_plugins", ()))),
