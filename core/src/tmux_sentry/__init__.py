@@ -41,7 +41,15 @@ from tmux_sentry.contracts import (
     Trust,
 )
 from tmux_sentry.hookspecs import hookimpl
-from tmux_sentry.security.sanitize import clean, file_part, visible
+from tmux_sentry.security.escape import (
+    for_html,
+    for_mail_header,
+    for_markdown,
+    for_slack,
+    for_wechat,
+    shell_word,
+)
+from tmux_sentry.security.sanitize import clean, clean_block, file_part, visible
 
 __version__ = "0.1.0"
 
@@ -81,7 +89,14 @@ __all__ = [
     "Trust",
     "__version__",
     "clean",
+    "clean_block",
     "file_part",
+    "for_html",
+    "for_mail_header",
+    "for_markdown",
+    "for_slack",
+    "for_wechat",
     "hookimpl",
+    "shell_word",
     "visible",
 ]

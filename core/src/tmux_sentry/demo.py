@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import click
@@ -35,9 +35,10 @@ class StandInCheck:
 
 
 class TerminalApprovals:
-    """Asks on the terminal, on a thread of its own; with `yes` it answers itself."""
+    """Asks on the terminal, on a thread of its own, by `say`; with `yes` it answers itself."""
 
-    def __init__(self, *, yes: bool) -> None:
+    def __init__(self, say: Callable[[str], None], *, yes: bool) -> None:
+        self._say = say
         self._yes = yes
         self._answers: queue.SimpleQueue[Decision] = queue.SimpleQueue()
 
@@ -58,9 +59,9 @@ class TerminalApprovals:
 
     def _ask(self, request: ApprovalRequest) -> None:
         keys = "\n".join(f"    {visible(key)}" for key in request.keys)
-        click.echo(f"\n  stage {clean(request.stage)} wants to type into pane {request.pane.pane_id}:\n{keys}")
+        self._say(f"\n  stage {clean(request.stage)} wants to type into pane {request.pane.pane_id}:\n{keys}")
         if self._yes:
-            click.echo("  approved by --yes\n")
+            self._say("  approved by --yes\n")
         approved = self._yes or click.confirm("  approve?", default=None)
         self._answers.put(
             Decision(

@@ -73,7 +73,7 @@ def build_runner(
             )
         )
         if not dry_run:
-            stack.enter_context(ControlServer(session.control, runner.handle))
+            stack.enter_context(ControlServer(session.control, runner.handle, redact=session.app.redact))
         yield runner
 
 

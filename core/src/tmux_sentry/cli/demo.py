@@ -143,7 +143,7 @@ def _session(home: Path, yes: bool) -> Session:
     registry = Registry.of(
         *parsers,
         CheckerPlugin(name="github_action", config_schema=StandInCheck.SCHEMA, factory=StandInCheck),
-        ApprovalPlugin(name="terminal", factory=lambda context: TerminalApprovals(yes=yes)),
+        ApprovalPlugin(name="terminal", factory=lambda context: TerminalApprovals(output.say, yes=yes)),
     )
     settings = load_settings({"TMUX_SENTRY_HOME": str(home / "home"), "NOTIFICATION_CHANNELS": ""}, None, ())
     return Session(app=app, registry=registry, settings=settings)

@@ -225,13 +225,13 @@ def _policies(session: Session, paths: Sequence[Path]) -> Iterator[Finding]:
 
 def _print(found: Iterable[Finding]) -> None:
     """A line each, and below it what to do about it."""
-    from tmux_sentry.security.sanitize import clean
+    from tmux_sentry.security.outlet import text_out
 
     redact = app.current().redact
     for one in found:
-        output.say(f"{one.level.value:<8} {one.subject:<10} {clean(redact(one.what))}")
+        output.say(f"{one.level.value:<8} {one.subject:<10} {text_out(one.what, redact)}")
         if one.fix:
-            output.say(f"{'':<19} fix: {clean(redact(one.fix))}")
+            output.say(f"{'':<19} fix: {text_out(one.fix, redact)}")
 
 
 def _summary(problems: int) -> str:

@@ -11,7 +11,6 @@ import importlib
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -20,9 +19,9 @@ from click.shell_completion import CompletionItem
 from tmux_sentry import __version__
 from tmux_sentry.cli import output
 from tmux_sentry.cli.app import App
+from tmux_sentry.cli.hooks import clean_hooks
 from tmux_sentry.cli.options import log_level_option
 from tmux_sentry.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, SentryError
-from tmux_sentry.security.sanitize import clean_block
 
 PROGRAM = "tmux-sentry"
 
@@ -105,13 +104,14 @@ def cli(log_level: str) -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line with `args` (default: the process's) and return the exit code; prints every error."""
     app = App()
-    try:
-        result = cli.main(args, prog_name=PROGRAM, standalone_mode=False, obj=app)
-        code = result if isinstance(result, int) else EXIT_OK
-    except Exception as error:
-        code = _report(error, app)
-    except KeyboardInterrupt:
-        code = EXIT_INTERRUPTED
+    with clean_hooks(app, ours=args is None):
+        try:
+            result = cli.main(args, prog_name=PROGRAM, standalone_mode=False, obj=app)
+            code = result if isinstance(result, int) else EXIT_OK
+        except Exception as error:
+            code = _report(error, app)
+        except KeyboardInterrupt:
+            code = EXIT_INTERRUPTED
     return code if _flushed() else code or EXIT_FAILED
 
 
@@ -138,8 +138,7 @@ def _report(error: Exception, app: App) -> int:
         return error.exit_code
     debug = logging.getLogger("tmux_sentry").isEnabledFor(logging.DEBUG)
     if debug:
-        text = "".join(traceback.format_exception(error))
-        click.echo(clean_block(app.redact(text), 100_000), err=True)
+        output.trace(error, redact=app.redact)
     if isinstance(error, SentryError):
         output.fail(error.lines(), error.what, redact=app.redact)
         return error.exit_code

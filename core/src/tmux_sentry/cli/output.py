@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
 
 import click
 
 from tmux_sentry.cli.app import App, current
+from tmux_sentry.security.outlet import data_out, text_out
 from tmux_sentry.security.redact import Redactor
-from tmux_sentry.security.sanitize import clean, clean_block
 
 _LONGEST_TRACEBACK = 100_000
 _GAP = "  "
@@ -22,7 +23,7 @@ _GAP = "  "
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, redact: Redactor | None = None) -> None:
     """Print rows of cells under `columns`: drawn by rich on a terminal, otherwise plain aligned text."""
     redact = redact or current().redact
-    cells = [[clean(redact("" if cell is None else str(cell))) for cell in row] for row in rows]
+    cells = [[text_out("" if cell is None else str(cell), redact) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _rich_table(columns, cells)
     else:
@@ -60,33 +61,23 @@ def _width(text: str) -> int:
 
 def emit_json(data: Any, *, redact: Redactor | None = None) -> None:
     """Print `data` as one JSON document. Strings stay exact but for secrets: JSON escapes every control character."""
-    click.echo(json.dumps(_redacted(data, redact or current().redact), indent=2))
-
-
-def _redacted(data: Any, redact: Redactor) -> Any:
-    if isinstance(data, str):
-        return redact(data)
-    if isinstance(data, Mapping):
-        return {_redacted(key, redact): _redacted(value, redact) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_redacted(item, redact) for item in data]
-    return data
+    click.echo(json.dumps(data_out(data, redact or current().redact), indent=2))
 
 
 def say(text: str, *, redact: Redactor | None = None) -> None:
     """Print `text`, which may have several lines, on stdout."""
-    click.echo(clean_block((redact or current().redact)(text)))
+    click.echo(text_out(text, redact or current().redact, lines=True))
 
 
 def warn(text: str, *, redact: Redactor | None = None) -> None:
     """Print one line on stderr that the user should know about but that stops nothing."""
-    click.echo(f"tmux-sentry: warning: {clean((redact or current().redact)(text))}", err=True)
+    click.echo(f"tmux-sentry: warning: {text_out(text, redact or current().redact)}", err=True)
 
 
 def progress(text: str, *, redact: Redactor | None = None) -> None:
     """Show one line on stderr until the next call, on a terminal only; "" takes it away again."""
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{clean((redact or current().redact)(text))}", err=True, nl=False)
+        click.echo(f"\r\x1b[K{text_out(text, redact or current().redact)}", err=True, nl=False)
 
 
 def fail(lines: Sequence[str], what: str, *, redact: Redactor) -> None:
@@ -96,19 +87,42 @@ def fail(lines: Sequence[str], what: str, *, redact: Redactor) -> None:
     """
     for line in lines:
         mark = "tmux-sentry: " if line == what else ""
-        click.echo(mark + clean(redact(line), 2000), err=True)
+        click.echo(mark + text_out(line, redact, 2000), err=True)
+
+
+def trace(error: BaseException, *, redact: Redactor) -> None:
+    """Print the traceback of an error on stderr."""
+    text = "".join(traceback.format_exception(error))
+    click.echo(_entry(text_out(text, redact, _LONGEST_TRACEBACK, lines=True)), err=True)
 
 
 def log_to_stderr(level: str, app: App) -> None:
     """Log what `tmux_sentry` and its plugins say from `level` on, on stderr; calling it again changes the level."""
     logger = logging.getLogger("tmux_sentry")
     logger.setLevel(level)
-    for handler in [handler for handler in logger.handlers if isinstance(handler.formatter, _CleanFormatter)]:
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _CleanHandler)]:
         logger.removeHandler(handler)
-    handler = logging.StreamHandler()
-    handler.setFormatter(_CleanFormatter(app))
-    logger.addHandler(handler)
+    logger.addHandler(clean_handler(app))
     logger.propagate = False
+
+
+def clean_handler(app: App) -> logging.Handler:
+    """A handler that writes on stderr what may leave."""
+    return _CleanHandler(app)
+
+
+class _CleanHandler(logging.StreamHandler[TextIO]):
+    def __init__(self, app: App) -> None:
+        super().__init__()
+        self._app = app
+        self.setFormatter(_CleanFormatter(app))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """One line instead of logging's own report, which writes the record's arguments as they are."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError) and not self.stream.closed:  # else stderr itself is gone
+            what = f"a log line of {record.name} could not be written: {type(error).__name__}: {error}"
+            warn(what, redact=self._app.redact)
 
 
 class _CleanFormatter(logging.Formatter):
@@ -124,4 +138,9 @@ class _CleanFormatter(logging.Formatter):
         name = f"{record.name}: " if debug else ""
         # Set for each record: a level can be changed while the process runs.
         self._style = logging.PercentStyle(f"%(asctime)s {level}{name}%(message)s")
-        return clean_block(self._app.redact(super().format(record)), _LONGEST_TRACEBACK)
+        return _entry(text_out(super().format(record), self._app.redact, _LONGEST_TRACEBACK, lines=True))
+
+
+def _entry(text: str) -> str:
+    """`text` with what follows a line break indented: a message that brings one of its own forges no log entry."""
+    return text.rstrip("\n").replace("\n", "\n  ")

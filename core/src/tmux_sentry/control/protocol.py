@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tmux_sentry.errors import Refused, SentryError, Unreachable, UsageError
+from tmux_sentry.security.outlet import Redact, data_out
 from tmux_sentry.security.sanitize import clean
 
 MAX_REQUEST = 64 * 1024
@@ -60,10 +61,11 @@ def encode_result(result: Any) -> bytes:
     return line
 
 
-def encode_error(error: SentryError) -> bytes:
+def encode_error(error: SentryError, redact: Redact = str) -> bytes:
     """An error as one line; it keeps its exit code."""
     what = str(error) if type(error).lines is SentryError.lines else "\n".join(error.lines())
-    return _encode({"ok": False, "what": what, "why": error.why, "fix": error.fix, "exit_code": error.exit_code})
+    texts = data_out({"what": what, "why": error.why, "fix": error.fix}, redact)
+    return _encode({"ok": False, **texts, "exit_code": error.exit_code})
 
 
 def decode_answer(line: bytes) -> Any:

@@ -25,6 +25,7 @@ from tmux_sentry.control.protocol import (
     read_line,
 )
 from tmux_sentry.errors import Locked, Refused, SentryError
+from tmux_sentry.security.outlet import Redact, data_out, text_out
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.files import private_directory
 
@@ -40,12 +41,16 @@ class ControlServer:
     """One thread that accepts, and one a connection; all daemons. `handler(verb, args)` is called on the latter.
 
     What the handler returns (plain JSON types) is the answer; a SentryError that it raises travels to the client.
-    `patience` is how many seconds a client may take for a line, and for taking its answer.
+    `patience` is how many seconds a client may take for a line, and for taking its answer; `redact` takes the secrets
+    out of what is answered.
     """
 
-    def __init__(self, path: Path, handler: Handler, *, uid: int | None = None, patience: float = 10.0) -> None:
+    def __init__(
+        self, path: Path, handler: Handler, *, uid: int | None = None, patience: float = 10.0, redact: Redact = str
+    ) -> None:
         self._path = path
         self._handler = handler
+        self._redact = redact
         self._uid = os.geteuid() if uid is None else uid
         self._patience = patience
         self._slots = threading.BoundedSemaphore(MAX_CLIENTS)
@@ -174,11 +179,10 @@ class ControlServer:
 
     def _answer(self, verb: str, args: Mapping[str, Any]) -> bytes:
         try:
-            return encode_result(self._handler(verb, args))
+            return encode_result(data_out(self._handler(verb, args), self._redact))
         except SentryError as error:
-            return encode_error(error)
+            return encode_error(error, self._redact)
         except Exception as error:
             log.exception("control command %s", clean(verb))
-            return encode_error(
-                SentryError(f"{verb} failed", clean(f"{type(error).__name__}: {error}"), "the log of `run` has more")
-            )
+            why = text_out(f"{type(error).__name__}: {error}", self._redact)
+            return encode_error(SentryError(f"{verb} failed", why, "the log of `run` has more"))

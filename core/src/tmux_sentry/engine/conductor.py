@@ -35,8 +35,9 @@ from tmux_sentry.errors import SentryError, UsageError
 from tmux_sentry.failpoints import reach
 from tmux_sentry.notify.routing import Router
 from tmux_sentry.policy.build import build_pipeline
+from tmux_sentry.security.outlet import text_out
 from tmux_sentry.security.redact import Redactor
-from tmux_sentry.security.sanitize import clean, clean_block
+from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.records import RunNames, StoredRun
 from tmux_sentry.state.store import Store
 from tmux_sentry.state.transaction import Transaction
@@ -234,7 +235,7 @@ class Conductor:
                 case StopSend():
                     tx.drop_send(effect.action_id, "no longer wanted")
                 case Ask():
-                    tx.open_approval(request_of(run, effect, now), effect.approvers)
+                    tx.open_approval(request_of(run, effect, now, self._redact), effect.approvers)
                 case CloseAsk():
                     tx.close_approval(effect.approval_id, effect.outcome, now)
                 case Notify():
@@ -248,9 +249,9 @@ class Conductor:
             at=now,
             level=effect.level,
             event=effect.event,
-            title=self._redact(clean(effect.title, 200)),
-            text=self._redact(clean_block(effect.text)),
-            fields={name: self._redact(clean(value, 200)) for name, value in effect.fields.items() if value},
+            title=text_out(effect.title, self._redact, 200),
+            text=text_out(effect.text, self._redact, lines=True),
+            fields={name: text_out(value, self._redact, 200) for name, value in effect.fields.items() if value},
         )
         channels = effect.channels or self._router.channels(message)
         if channels:
@@ -276,8 +277,8 @@ class Conductor:
         return "does not count: what would be done has changed since it was asked"
 
 
-def request_of(run: Run, ask: Ask, now: float) -> ApprovalRequest:
-    """The question as people see it."""
+def request_of(run: Run, ask: Ask, now: float, redact: Redactor) -> ApprovalRequest:
+    """The question as people see it: it holds no secret. Its digest is of the exact keys."""
     return ApprovalRequest(
         id=ask.approval_id,
         run_id=run.id,
@@ -285,8 +286,8 @@ def request_of(run: Run, ask: Ask, now: float) -> ApprovalRequest:
         stage=ask.stage,
         attempt=ask.attempt,
         pane=run.pane,
-        pane_name=run.pane_name,
-        keys=tuple(send.shown() for send in ask.sends),
+        pane_name=redact(run.pane_name),
+        keys=tuple(redact(send.shown()) for send in ask.sends),
         digest=ask.digest,
         created_at=now,
         expires_at=ask.expires_at,

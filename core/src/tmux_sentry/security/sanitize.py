@@ -17,7 +17,7 @@ _READ = 8
 # Escape sequences go as a whole, so that "ESC[31m" does not leave "[31m" behind. The string forms
 # (OSC, DCS, APC/PM/SOS) end at BEL or ST, and here also at the line's end: one that is broken off
 # must not hide the lines after it.
-_SEQUENCES = re.compile(
+SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"
     r"|\x1b[\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]"
@@ -26,15 +26,15 @@ _SEQUENCES = re.compile(
 # One class, negated where newline may stay. U+00AD soft hyphen, U+034F, U+061C, U+115F/1160, U+17B4/5,
 # U+180B-180F, U+200B-200F, U+2028-202E, U+2060-206F, U+3164, U+FE00-FE0F, U+FEFF, U+FFA0, U+FFF0-FFFB,
 # U+1BCA0-1BCA3, U+1D173-1D17A, tags U+E0000-E0FFF: what Unicode calls default ignorable, and line separators.
-_INVISIBLE = (
+INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_BAD_LINE = re.compile(f"[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff{_INVISIBLE}]")
+_BAD_LINE = re.compile(f"[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff{INVISIBLE}]")
 # Spaces that are not the space, and an empty braille cell: harmless to show, but not what they seem when typed.
 _ODD_SPACE = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000"
-_NOT_PLAIN = re.compile(f"[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff{_INVISIBLE}{_ODD_SPACE}]")
-_BAD_BLOCK = re.compile(f"[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff{_INVISIBLE}]")
+_NOT_PLAIN = re.compile(f"[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff{INVISIBLE}{_ODD_SPACE}]")
+_BAD_BLOCK = re.compile(f"[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff{INVISIBLE}]")
 
 
 def clean(text: str, limit: int = 500) -> str:
@@ -46,14 +46,14 @@ def clean(text: str, limit: int = 500) -> str:
     part = text[: limit * _READ]
     if len(text) <= limit and part.isascii() and part.isprintable():
         return part  # nearly every text: nothing below would change it
-    part = _SEQUENCES.sub("", part)
+    part = SEQUENCES.sub("", part)
     part = part.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     return _cut(_BAD_LINE.sub(REMOVED, part), limit, more=len(text) > limit * _READ)
 
 
 def clean_block(text: str, limit: int = 4000) -> str:
     """`text` as harmless lines, newlines kept, of at most `limit` characters in all."""
-    part = _SEQUENCES.sub("", text[: limit * _READ]).replace("\r\n", "\n").replace("\t", "    ")
+    part = SEQUENCES.sub("", text[: limit * _READ]).replace("\r\n", "\n").replace("\t", "    ")
     return _cut(_BAD_BLOCK.sub(REMOVED, part), limit, more=len(text) > limit * _READ)
 
 

@@ -7,6 +7,7 @@ import secrets
 import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from tmux_sentry.contracts import DeliveryResult, PaneIdentity
 from tmux_sentry.errors import UsageError
+from tmux_sentry.security.outlet import text_out
 from tmux_sentry.state import journal, observe, outbox, requests, restore, retention, views
 from tmux_sentry.state.backup import Kind
 from tmux_sentry.state.database import Database, open_database, open_readonly
@@ -200,7 +202,7 @@ class Store:
     def settle(self, action_id: str, step: Step, status: IntentStatus, reason: str = "") -> None:
         """Commit what became of the step's last try. Raises LookupError when it was never intended."""
         with self._database.write() as connection:
-            journal.settle(connection, action_id, step, status, self._redact(reason), self._clock.now())
+            journal.settle(connection, action_id, step, status, text_out(reason, self._redact), self._clock.now())
 
     def open_intents(self) -> list[Intent]:
         """Tries that are not known to be over (`intent`, `unknown`, `injected`), oldest first: to be recovered."""
@@ -263,8 +265,9 @@ class Store:
 
     def message_tried(self, outgoing: Outgoing, result: DeliveryResult) -> None:
         """Commit one attempt's result: delivered, dead, or due again later."""
+        said = replace(result, detail=text_out(result.detail, self._redact))
         with self._database.write() as connection:
-            outbox.tried(connection, outgoing, result, self._clock.now())
+            outbox.tried(connection, outgoing, said, self._clock.now())
 
     def revive_messages(self, ids: Iterable[int] | None = None) -> int:
         """Give dead messages (all, or those of `ids`) another 24 hours; returns how many there were."""

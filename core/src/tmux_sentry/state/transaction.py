@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from tmux_sentry.contracts import ApprovalRequest, Decision, Message
 from tmux_sentry.engine.events import Record, Send
 from tmux_sentry.engine.run import Run, to_json
-from tmux_sentry.security.sanitize import clean
+from tmux_sentry.security.outlet import text_out
 from tmux_sentry.state import outbox, requests
 from tmux_sentry.state.records import PaneState, RunNames
 from tmux_sentry.state.tables import intents, pane_keys, pane_states, runs, sends, stage_history
@@ -136,8 +136,8 @@ class Transaction:
         where = {"host": row.identity.host, "pane_id": row.identity.pane_id}
         known = self._connection.execute(select(pane_keys.c.pane_key).filter_by(**where)).scalar()
         values = {
-            "session_name": clean(row.session_name),
-            "window_name": clean(row.window_name),
+            "session_name": self._say(row.session_name),
+            "window_name": self._say(row.window_name),
             "window_index": row.window_index,
             "pane_index": row.pane_index,
             "agent": row.agent,
@@ -170,7 +170,7 @@ class Transaction:
 
     def _say(self, text: str) -> str:
         """Text from outside on its way into a table: no secret, no control character."""
-        return clean(self._redact(text))
+        return text_out(text, self._redact)
 
 
 def _storable(text: str) -> str:
