@@ -45,6 +45,7 @@ SECTIONS = {
     "external-check": "Outside checks",
     "notify": "Telling people",
     "condition": "Conditions",
+    "log-regex": "Conditions",
     "on-prompt": "Accepted, not acted on yet",
     "on-limit": "Accepted, not acted on yet",
     "route": "Notifications",

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterable
 from email.parser import HeaderParser
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def test_every_member_is_listed_wherever_members_are_listed() -> None:
 def test_every_third_party_requirement_is_pinned_in_the_constraints() -> None:
     wanted = (ROOT / "requirements-dev.txt").read_text().splitlines()
     for member in MEMBERS:
-        wanted += pyproject(member)["project"]["dependencies"]
+        project = pyproject(member)["project"]
+        wanted += [*project["dependencies"], *chain(*project.get("optional-dependencies", {}).values())]
     own = {"tmux-sentry", *(distribution(member) for member in MEMBERS)}
     text = (ROOT / "constraints.txt").read_text().replace("\\\n", " ")
     pinned = text.splitlines()
@@ -129,7 +131,8 @@ def test_a_member_declares_what_it_imports(folder: Path) -> None:
     else:
         own.remove("tmux_sentry")
         providers["tmux_sentry"] = {"tmux-sentry-core"}  # an editable install lists none of its files
-    declared = names(pyproject(folder)["project"]["dependencies"])
+    project = pyproject(folder)["project"]
+    declared = names(project["dependencies"]).union(*map(names, project.get("optional-dependencies", {}).values()))
     undeclared = {
         module: providers.get(module)
         for module in imported(folder) - own - sys.stdlib_module_names

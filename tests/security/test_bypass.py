@@ -45,6 +45,8 @@ ALLOWED = {
     (f"{CORE}cli/secrets.py", "_read_value", "click prompt"): CONSTANT,
     (f"{CORE}cli/secrets.py", "_print_exactly", "click.echo"): "`secrets get --show`, which asks for the secret itself",
     (f"{CORE}cli/secrets.py", "_print_exactly", "standard stream"): "`secrets get --show` into a file or a pipe",
+    (f"{CORE}cli/plugins.py", "_agree", "click prompt"): CONSTANT,
+    (f"{CORE}plugins/allow.py", "write", "file"): "plugins.allow, which is read back and compared",
     (f"{CORE}config/key_file.py", "make_key_file", "file"): "a key, into a file of its own with mode 0600",
     (f"{CORE}config/replacing.py", "replace_file", "file"): "the user's own file with one value changed",
     (f"{CORE}config/replacing.py", "back_up", "file"): "a copy of the user's own file",

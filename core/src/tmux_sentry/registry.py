@@ -19,6 +19,8 @@ from tmux_sentry import __version__
 from tmux_sentry.contracts import AnyPlugin, ApprovalPlugin, CheckerPlugin, NotifierPlugin, ParserPlugin, Setting
 from tmux_sentry.errors import UsageError
 from tmux_sentry.plugins import loading
+from tmux_sentry.plugins.allow import AllowFile
+from tmux_sentry.plugins.consent import Answer, consent, exposed
 from tmux_sentry.plugins.discovery import Found, discover
 from tmux_sentry.plugins.loading import nearest
 from tmux_sentry.plugins.status import Loaded, PluginState, PluginStatus, conflict
@@ -195,13 +197,15 @@ def load_registry(
     enabled: bool = True,
     timeout: float = 10.0,
     *,
+    allowed: AllowFile | None = None,
     path: Sequence[str] | None = None,
     core_version: str = __version__,
 ) -> Registry:
     """Load the installed plugins. Never raises for a plugin; UsageError when `only` names one that is not installed.
 
     `only` and `disabled` are entry names (`parser_sentry`); `only` is the whole set of this run, and what is
-    disabled stays so. `timeout` (seconds) bounds each import and each hook. `path` replaces `sys.path` for discovery.
+    disabled stays so. `allowed` is what a person has agreed to; None: all that is installed. `timeout` (seconds) bounds
+    each import and each hook. `path` replaces `sys.path` for discovery.
     """
     found = discover(core_version, path)
     installed = {one.name for one in found}
@@ -213,16 +217,25 @@ def load_registry(
     loaded: list[Loaded] = []
     # What a plugin prints while it loads must not end up in somebody's `--json`.
     with contextlib.redirect_stdout(sys.stderr):
-        for one in found:
-            namesakes = [other.distribution for other in found if other.name == one.name]
-            state, reason = _verdict(one, only, disabled, enabled, namesakes)
+        agreed = [_safely(consent, one, allowed if enabled else None) for one in found]
+        for one, answer in zip(found, agreed, strict=True):
+            # One that nobody has agreed to cannot take another's name from it.
+            rivals = [
+                other.distribution
+                for other, its in zip(found, agreed, strict=True)
+                if other.name == one.name and not its.why_not
+            ]
+            state, answer = _verdict(one, only, disabled, enabled, answer, rivals)
             status = PluginStatus(
                 name=one.name,
                 kind=one.kind,
                 distribution=one.distribution,
                 version=one.version,
                 state=state,
-                reason=reason,
+                reason=clean(answer.reason, 500),
+                fix=clean(answer.fix, 500),
+                allowed_by=answer.allowed_by,
+                found=one,
             )
             loaded.append(_load(one, status, manager, timeout))
     return Registry(loaded, manager=manager, timeout=timeout)
@@ -237,22 +250,39 @@ def _refuse_unknown(only: Collection[str], installed: Collection[str]) -> None:
 
 
 def _verdict(
-    one: Found, only: Collection[str] | None, disabled: Collection[str], enabled: bool, namesakes: Sequence[str]
-) -> tuple[PluginState, str]:
-    """What metadata and the user's choice say about a plugin before it is imported."""
+    one: Found,
+    only: Collection[str] | None,
+    disabled: Collection[str],
+    enabled: bool,
+    agreed: Answer,
+    namesakes: Sequence[str],
+) -> tuple[PluginState, Answer]:
+    """What metadata, files and the user's choice say about a plugin before it is imported."""
     if not enabled:
-        return PluginState.DISABLED, "--no-plugins"
+        return PluginState.DISABLED, Answer(why_not="--no-plugins")
     if one.name in disabled:
-        return PluginState.DISABLED, f"named in {DISABLED_VARIABLE}"
+        return PluginState.DISABLED, Answer(why_not=f"named in {DISABLED_VARIABLE}")
     if only is not None and one.name not in only:
-        return PluginState.DISABLED, "not named by --plugins"
+        return PluginState.DISABLED, Answer(why_not="not named by --plugins")
     if one.broken:
-        return PluginState.BROKEN, one.broken
+        return PluginState.BROKEN, Answer(why_not=one.broken)
+    if agreed.why_not:
+        return PluginState.DISABLED, agreed
     if len(namesakes) > 1:
-        return PluginState.BROKEN, conflict("plugin", one.name, namesakes)
+        return PluginState.BROKEN, Answer(why_not=conflict("plugin", one.name, namesakes))
     if one.incompatible:
-        return PluginState.INCOMPATIBLE, one.incompatible
-    return PluginState.OK, ""
+        return PluginState.INCOMPATIBLE, Answer(why_not=one.incompatible)
+    # Not a choice but a fault of the installation: broken, for the doctor to complain about.
+    danger = _safely(exposed, one)
+    return (PluginState.BROKEN, danger) if danger.why_not else (PluginState.OK, agreed)
+
+
+def _safely(judge: Callable[..., Answer], one: Found, *rest: Any) -> Answer:
+    """What `judge` says of a plugin; no, when its files are such that it cannot say anything."""
+    try:
+        return judge(one, *rest)
+    except Exception as error:
+        return Answer(why_not=f"its files cannot be looked at: {loading.describe(error)}")
 
 
 def _load(one: Found, status: PluginStatus, manager: pluggy.PluginManager, timeout: float) -> Loaded:

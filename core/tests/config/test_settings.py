@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tmux_sentry.config.crypto import Key, new_key, seal
-from tmux_sentry.config.settings import Settings, load_settings
+from tmux_sentry.config.settings import Settings, find_home, load_settings
 from tmux_sentry.contracts import Setting
 from tmux_sentry.errors import Refused, UsageError
 
@@ -218,3 +218,19 @@ def test_a_loose_key_file_is_no_matter_until_it_is_needed(env_file: Path, key: K
     load_settings(env)
     with pytest.raises(Refused, match="is refused"):
         load_settings({**env, "GITHUB_TOKEN": seal("x", "GITHUB_TOKEN", key)})
+
+
+@pytest.mark.parametrize("in_file", [None, "", "/file", "~/file"])
+@pytest.mark.parametrize("in_env", [None, "", "/env", "~", "relative"])
+def test_the_home_is_the_same_before_and_after_the_plugins(
+    env_file: Path, in_file: str | None, in_env: str | None
+) -> None:
+    env_file.write_text("LOG_LEVEL=INFO\n" if in_file is None else f"TMUX_SENTRY_HOME={in_file}\n")
+    env = {"HOME": "/home/u"} if in_env is None else {"HOME": "/home/u", "TMUX_SENTRY_HOME": in_env}
+    assert find_home(env, env_file) == load_settings(env, env_file).home
+    assert find_home(env) == load_settings(env).home
+
+
+def test_a_home_that_is_encrypted_cannot_be_found() -> None:
+    with pytest.raises(UsageError, match="TMUX_SENTRY_HOME cannot be encrypted"):
+        find_home({"TMUX_SENTRY_HOME": "enc:v1:k:abc"})

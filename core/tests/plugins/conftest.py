@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -28,6 +31,7 @@ class Site:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.more: list[Path] = []
 
     def install(
         self,
@@ -51,9 +55,52 @@ class Site:
         points = f"[tmux_sentry]\n{entry} = {module}\n"
         (info / "entry_points.txt").write_bytes(points.encode() if entry_points is None else entry_points)
 
+    def install_package(
+        self, entry: str, files: dict[str, str], *, record: bool = True, version: str = "0.1.0"
+    ) -> Path:
+        """Install a plugin whose package has these `files`, as pip does it, with its RECORD; returns the package."""
+        name = "tmux-sentry-" + entry.replace("_", "-")
+        module = name.replace("-", "_")
+        info, package = self.path / f"{module}-{version}.dist-info", self.path / module
+        info.mkdir()
+        package.mkdir()
+        for relative, source in files.items():
+            (package / relative).write_text(dedent(source))
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[tmux_sentry]\n{entry} = {module}.plugin\n")
+        if record:
+            self.record(info, [*package.iterdir(), *info.iterdir()])
+        return package
+
+    def install_editable(self, entry: str, project: Path, files: dict[str, str]) -> Path:
+        """Install a plugin as `pip install -e` does: its code stays in `project`/src; returns the package."""
+        name = "tmux-sentry-" + entry.replace("_", "-")
+        module = name.replace("-", "_")
+        info, package = self.path / f"{module}-0.1.0.dist-info", project / "src" / module
+        info.mkdir()
+        package.mkdir(parents=True)
+        for relative, source in files.items():
+            (package / relative).write_text(dedent(source))
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
+        (info / "entry_points.txt").write_text(f"[tmux_sentry]\n{entry} = {module}.plugin\n")
+        direct = {"dir_info": {"editable": True}, "url": project.as_uri()}
+        (info / "direct_url.json").write_text(json.dumps(direct))
+        self.record(info, info.iterdir())
+        # What a .pth file does where it is installed; a folder of PYTHONPATH reads none.
+        self.more.append(package.parent)
+        return package
+
+    def record(self, info: Path, files: Iterable[Path]) -> None:
+        """Write RECORD, as an installer does."""
+        rows = []
+        for file in sorted(files):
+            digest = base64.urlsafe_b64encode(hashlib.sha256(file.read_bytes()).digest()).decode().rstrip("=")
+            rows.append(f"{file.relative_to(self.path)},sha256={digest},{file.stat().st_size}\n")
+        (info / "RECORD").write_text("".join([*rows, f"{info.name}/RECORD,,\n"]))
+
     def run(self, *command: str, timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
         """Run python with `command`, warnings as errors, and this site on its path."""
-        path = os.pathsep.join([str(self.path), *filter(None, sys.path)])
+        path = os.pathsep.join([*map(str, [self.path, *self.more]), *filter(None, sys.path)])
         whole = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", **env}
         return subprocess.run(
             [sys.executable, "-W", "error", *command], capture_output=True, text=True, timeout=timeout, env=whole

@@ -240,6 +240,11 @@ def test_the_list_as_json_has_the_promised_keys(site) -> None:
         "version": "0.1.0",
         "state": "ok",
         "reason": "",
+        "path": str(site.path / "tmux_sentry_notify_one.py"),
+        "record_hash": None,
+        "editable": False,
+        "pin": "sha256:" + row["pin"][-64:],
+        "allowed_by": None,
     }
 
 

@@ -288,6 +288,24 @@ CASES: dict[str, tuple[str, list[str]]] = {
         IN_STAGE + "success_when: [{exit_code: [0, 256]}]\n",
         ["6:40: pipelines[0].stages[0].success_when[0].exit_code[1]: must be at most 255, not 256"],
     ),
+    "a pattern of another engine that is none": (
+        IN_STAGE + "success_when: [{log_regex: {pattern: '(', engine: regex}}]\n",
+        [
+            "6:36: pipelines[0].stages[0].success_when[0].log_regex: is not a regular expression: missing ) at position 1"
+        ],
+    ),
+    "lookaround without the engine for it": (
+        IN_STAGE + "success_when: [{log_regex: {pattern: 'a(?=b)'}}]\n",
+        ["6:36: pipelines[0].stages[0].success_when[0].log_regex: uses lookahead (?=...), which RE2 does not have"],
+    ),
+    "an engine that does not exist": (
+        IN_STAGE + "success_when: [{log_regex: {pattern: a, engine: perl}}]\n",
+        ["6:57: pipelines[0].stages[0].success_when[0].log_regex.engine: 'perl' is not one of re2, regex"],
+    ),
+    "an engine without a pattern": (
+        IN_STAGE + "success_when: [{log_regex: {engine: regex}}]\n",
+        ["6:25: pipelines[0].stages[0].success_when[0].log_regex: 'pattern' is missing"],
+    ),
     "a bad pattern deep inside": (
         IN_STAGE + "failure_when: [{any_of: [{not: {log_regex: '('}}]}]\n",
         [

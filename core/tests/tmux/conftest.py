@@ -13,7 +13,7 @@ from tmux_sentry.tmux.version import Ability
 from tmux_sentry.transport.local import LocalTransport
 
 #: What has to work with either kind of command client.
-_EITHER = ("test_capture", "test_fence", "test_guard", "test_guard_refusals", "test_inventory")
+_EITHER = ("test_capture", "test_fence", "test_guard", "test_guard_refusals", "test_hostile", "test_inventory")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -23,8 +23,15 @@ REFUSED: dict[str, tuple[Callable[[str], object], list[str]]] = {
     ),
     "pane": (quoting.pane, ["", "0", "%", "%a", "%1 ", "%1\n", "%1;kill-server", "%-1", "@1", "%1%2", "%٣", "main"]),
     "session": (quoting.session, ["", "0", "$", "$a", "$1\n", "$1:", "%1", "$HOME"]),
+    "window": (quoting.window, ["", "0", "@", "@a", "@1\n", "%1", "@1;"]),
+    "program": (quoting.program, ["", "a b", "a,b", "a}b", "#{x}", "a;b", "bash\n", "é", "x" * 65]),
+    "digits": (quoting.digits, ["x", "1\n", "-1", "1 2", "٣", "1}"]),
+    "queue": (quoting.queue, ["'", '"', "#{x}", "a,b", "a;b", "\n", "}", "\\", "$x", "é"]),
     "option": (quoting.option, ["", "sentry", "@", "@Sentry", "@a-b", "@a b", "@a}", "@a\n", "@_" + "a" * 80]),
-    "owner": (quoting.owner, ["", "a b", "a'b", 'a"b', "a;b", "a#{b}", "a,b", "a}b", "a/b", "a\n", "é", "a" * 129]),
+    "owner": (
+        quoting.owner,
+        ["", "a b", "a'b", 'a"b', "a;b", "a#{b}", "a,b", "a}b", "a/b", "a\n", "é", "a" * 129, "-u"],
+    ),
     "key": (quoting.key, ["", "Entr", "echo", "C-", "Enter ", "Enter;", "C-c\n", "-X", "'", ";", "~", "é", "٣", "F13"]),
 }
 
@@ -43,12 +50,12 @@ def test_only_numbers_are_numbers(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["", "a b", "a,b", "a}b", "#{x}", "a/b", "a;b", "x" * 65, "bash\n", "é"])
 def test_a_strange_command_name_is_not_compared(value: str) -> None:
-    assert not quoting.is_command(value)
+    assert not quoting.is_program(value)
 
 
 @pytest.mark.parametrize("value", ["bash", "node", "python3.11", "next-server", "g++", "claude"])
 def test_ordinary_command_names_are(value: str) -> None:
-    assert quoting.is_command(value)
+    assert quoting.is_program(value)
 
 
 @pytest.mark.parametrize("value", ["Enter", "C-c", "Escape", "y", "1", "M-x", "C-M-Left", "F12", "S-Tab", "BSpace"])

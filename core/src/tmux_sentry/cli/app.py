@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,11 +24,15 @@ class App:
     use_plugins: bool = True
     redact: Redactor = field(default_factory=Redactor)
 
-    def registry(self, only: Collection[str] | None = None) -> Registry:
-        """The plugins of this run, as the group's options and TMUX_SENTRY_DISABLED_PLUGINS say; loads them anew."""
+    def registry(self, only: Collection[str] | None = None, env_file: Path | None = None) -> Registry:
+        """The plugins of this run, as the group's options, TMUX_SENTRY_DISABLED_PLUGINS and plugins.allow say; loads
+        them anew. `env_file` may say where that file is."""
+        from tmux_sentry.config.settings import find_home
+        from tmux_sentry.plugins.allow import read
         from tmux_sentry.registry import disabled_from_env, load_registry
 
-        return load_registry(only, disabled=disabled_from_env(os.environ), enabled=self.use_plugins)
+        allowed = read(find_home(os.environ, env_file)) if self.use_plugins else None
+        return load_registry(only, disabled_from_env(os.environ), self.use_plugins, allowed=allowed)
 
 
 def current() -> App:

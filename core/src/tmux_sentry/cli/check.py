@@ -45,7 +45,7 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     from tmux_sentry.policy.load import load_policies
 
     current = app.current()
-    registry = current.registry()
+    registry = current.registry(env_file=env_file)
     settings = load_settings(os.environ, env_file, registry.settings, current.redact.learn)
     current.redact.learn(settings.secrets)
     session = Session(app=current, registry=registry, settings=settings)

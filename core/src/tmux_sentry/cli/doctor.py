@@ -72,7 +72,8 @@ def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path 
     yield from surroundings.locale(locale.getpreferredencoding(False))
     session, found = _begin(env_file)
     yield from found
-    yield from plugins.plugins(session.registry.plugins)
+    if not any(one.subject == "plugins" for one in found):
+        yield from plugins.plugins(session.registry.plugins)
     settings, path = session.settings, Path(os.path.realpath(session.settings.database_path))
     yield from files.home(settings.home)
     yield from files.key_file(key_file_of(settings.values, os.environ), settings.home)
@@ -97,14 +98,25 @@ def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path 
 
 
 def _begin(env_file: Path | None) -> tuple[Session, list[Finding]]:
-    """As `session.begin`, but an env file that cannot be used is a finding, and all else is looked at without it."""
-    from tmux_sentry.config.settings import load_settings
+    """As `session.begin`, but files that cannot be used are findings, and all else is looked at without them."""
+    from tmux_sentry.config.settings import find_home, load_settings
     from tmux_sentry.doctor.files import settings as judged
     from tmux_sentry.doctor.finding import of_error
+    from tmux_sentry.registry import Registry
 
-    current = app.current()
-    registry = current.registry()
+    current, registry = app.current(), Registry()
     found: list[Finding] = []
+    try:
+        find_home(os.environ, env_file)
+    except (UsageError, Refused) as error:
+        if env_file is None:
+            raise
+        found += of_error("settings", error, _AGAIN)
+        env_file = None
+    try:
+        registry = current.registry(env_file=env_file)
+    except (UsageError, Refused) as error:  # plugins.allow: nothing is loaded that nobody may have agreed to
+        found += of_error("plugins", error, _AGAIN)
     try:
         settings = load_settings(os.environ, env_file, registry.settings, current.redact.learn)
         found += judged(settings.warnings, env_file)

@@ -186,10 +186,10 @@ def begin(env_file: Path | None, *, may_make: bool = False) -> Room:
     from tmux_sentry.config.settings import read_variables, vault_of
 
     app = current()
-    registry = app.registry()
     path = env_file if env_file is not None else Path(".env")
     optional = env_file is None or may_make
     there = None if optional and not os.path.lexists(path) else path
+    registry = app.registry(env_file=there)
     variables = read_variables(os.environ, there, registry.settings)
     vault = vault_of(variables.values, os.environ, app.redact.learn)
     return Room(app=app, registry=registry, variables=variables, vault=vault, env_file=there)

@@ -80,7 +80,7 @@ def begin(env_file: Path | None, plugins: Collection[str] | None = None) -> Sess
     from tmux_sentry.config.settings import load_settings
 
     app = current()
-    registry = app.registry(plugins)
+    registry = app.registry(plugins, env_file)
     settings = load_settings(os.environ, env_file, registry.settings, app.redact.learn)
     app.redact.learn(settings.secrets)
     return Session(app=app, registry=registry, settings=settings)
@@ -139,12 +139,16 @@ def inventory(session: Session, hosts: Sequence[Host], host: Host) -> Inventory:
     """The panes of one host that its `watch.sessions` lets through. Raises Unreachable."""
     from tmux_sentry.config.regex import compile_regex
     from tmux_sentry.tmux.inventory import list_panes
+    from tmux_sentry.watch.row import LINE_LIMIT
 
     wanted = [compile_regex(pattern) for pattern in host.watch.sessions]
     with tmux_client(session, hosts, host) as client:
         found = list_panes(client)
-    panes = [pane for pane in found.panes if not wanted or any(one.search(pane.session_name) for one in wanted)]
-    return replace(found, panes=tuple(panes))
+
+    def is_wanted(name: str) -> bool:
+        return not wanted or any(one.search(name[:LINE_LIMIT]) for one in wanted)
+
+    return replace(found, panes=tuple(pane for pane in found.panes if is_wanted(pane.session_name)))
 
 
 def person() -> str:

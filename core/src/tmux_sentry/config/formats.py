@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from tmux_sentry.config.backtracking import compile_backtracking
 from tmux_sentry.config.regex import compile_regex
 
 MAX_SECONDS = 3650 * 86400.0
@@ -73,6 +74,16 @@ def _some_time(value: int | float | str) -> None:
         raise FormatError("must be longer than nothing")
 
 
+def _log_regex(value: str | Mapping[str, Any]) -> None:
+    """A pattern, or a mapping that names its engine too; the schema says what else is wrong with that."""
+    pattern, engine = (value, "re2") if isinstance(value, str) else (value.get("pattern"), value.get("engine", "re2"))
+    if isinstance(pattern, str):
+        if engine == "regex":
+            compile_backtracking(pattern)
+        else:
+            compile_regex(pattern)
+
+
 def _regex(value: str | int) -> None:
     compile_regex(str(value))
 
@@ -125,6 +136,7 @@ FORMATS: dict[str, tuple[tuple[type, ...], Callable[[Any], object]]] = {
     "sentry-duration": ((*_TEXT, *_NUMBER), parse_duration),
     "sentry-some-time": ((*_TEXT, *_NUMBER), _some_time),
     "sentry-regex": ((str, int), _regex),
+    "sentry-log-regex": ((str, dict), _log_regex),
     "sentry-key": (_TEXT, key_name),
     "sentry-text": (_TEXT, _text),
     "sentry-line": (_TEXT, _line),

@@ -12,6 +12,8 @@ from pathlib import Path
 from tmux_sentry.errors import Refused, UsageError
 
 MAX_BYTES = 1_000_000
+# Below are the groups of the system, from here on those of people (SYS_GID_MAX and GID_MIN of most Linux systems).
+_FIRST_USER_GROUP = 1000
 
 
 def read_trusted(path: Path, what: str) -> tuple[str, bool]:
@@ -45,6 +47,26 @@ def read_trusted(path: Path, what: str) -> tuple[str, bool]:
 def chmod_line(path: Path) -> str:
     """The command that takes a file away from everybody else."""
     return f"chmod 600 {shlex.quote(str(path))}"
+
+
+def who_may_write(status: os.stat_result) -> str:
+    """Who besides the owner may write to a file or directory that was installed: "everybody", "its group x", or "".
+
+    A private group is its owner's alone; nor does a system group without members count (Debian's `staff` owns what pip
+    installs for all users; macOS's is everybody's own group, and counts).
+    """
+    if status.st_mode & stat.S_IWOTH:
+        return "everybody"
+    if not status.st_mode & stat.S_IWGRP or _is_private_group(status):
+        return ""
+    try:
+        group, me = grp.getgrgid(status.st_gid), pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return f"group {status.st_gid}"
+    harmless = (
+        group.gr_gid < _FIRST_USER_GROUP and group.gr_gid != me.pw_gid and set(group.gr_mem) <= {"root", me.pw_name}
+    )
+    return "" if harmless else f"the group {group.gr_name}"
 
 
 def _refuse_foreign(path: Path, what: str, status: os.stat_result) -> None:

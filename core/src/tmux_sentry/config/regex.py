@@ -36,13 +36,20 @@ def compile_regex(pattern: str) -> Any:
         raise BadRegex("is an empty pattern, which matches everything")
     if len(pattern) > MAX_PATTERN:
         raise BadRegex(f"is a pattern of more than {MAX_PATTERN} characters")
-    options = re2.Options()
-    options.log_errors = False  # else RE2 writes to stderr by itself
     try:
-        return re2.compile(pattern, options)
+        return re2.compile(pattern, options())
     except re2.error as error:
         raw = error.args[0] if error.args else ""
         raise _explain(pattern, raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)) from None
+
+
+def options() -> Any:
+    """How RE2 compiles here. Nobody asks for groups, and finding them is slow: `(.*a){20}` on 100 KB takes 116 ms with
+    them and 1 ms without (measured, google-re2 1.1.20251105)."""
+    chosen = re2.Options()
+    chosen.log_errors = False  # else RE2 writes to stderr by itself
+    chosen.never_capture = True
+    return chosen
 
 
 def _explain(pattern: str, reason: str) -> BadRegex:

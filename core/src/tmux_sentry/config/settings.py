@@ -98,6 +98,18 @@ def home_of(values: Mapping[str, str], env: Mapping[str, str]) -> Path:
     return _path(values.get("TMUX_SENTRY_HOME") or "~/.tmux_sentry", _user_home(env))
 
 
+def find_home(env: Mapping[str, str], env_file: Path | None = None) -> Path:
+    """The same, before any plugin is known: plugins.allow is there, which says what may be loaded.
+
+    Raises as `load_settings` does.
+    """
+    name = "TMUX_SENTRY_HOME"
+    if name in env or env_file is None:
+        return home_of({name: env.get(name, "")}, env)
+    found = read_env_file(env_file).last.get(name)
+    return home_of({name: found.value if found else ""}, env)
+
+
 def key_file_of(values: Mapping[str, str], env: Mapping[str, str]) -> Path:
     """The key file, whether it is there or not."""
     named = values.get(FILE_VARIABLE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -19,7 +18,6 @@ from tmux_sentry.transport.base import Transport
 
 FENCE = ("@sentry_epoch", "@sentry_last", "@sentry_owner")
 HOLD = "@sentry_hold"
-_WINDOW = re.compile(r"@[0-9]{1,10}")
 #: Levels of options asked for in one line.
 _CHUNK = 40
 _TIMEOUT = 10.0
@@ -86,9 +84,9 @@ def _clients(client: CommandClient) -> frozenset[int]:
 
 def _inherited(client: CommandClient, panes: Sequence[PaneInfo]) -> Iterator[Inherited]:
     sessions = client.command("list-sessions -F '#{session_id}'").lines
-    windows = {pane.window_id for pane in panes if _WINDOW.fullmatch(pane.window_id)}
+    windows = {pane.window_id for pane in panes}
     levels = ["-s", "-g", "-gw", *(f"-t '{quoting.session(one)}'" for one in sessions)]
-    levels += [f"-w -t {one}" for one in sorted(windows)]
+    levels += [f"-w -t {quoting.window(one)}" for one in sorted(windows)]
     for start in range(0, len(levels), _CHUNK):
         yield from _set(client, levels[start : start + _CHUNK])
 

@@ -18,9 +18,10 @@ def plugins(installed: Sequence[PluginStatus]) -> Iterator[Finding]:
     if not installed:
         yield problem("plugins", "no plugins are installed", "pip install tmux-sentry brings the default ones")
     for one in installed:
-        what = f"{one.name} ({one.distribution} {one.version}) is {one.state.value}: {one.reason}"
+        reason = one.reason.removesuffix(f": {one.fix}")
+        what = f"{one.name} ({one.distribution} {one.version}) is {one.state.value}: {reason}"
         if one.state is PluginState.DISABLED:
-            yield note("plugins", what)
+            yield note("plugins", what, one.fix)
         elif one.state is not PluginState.OK:
-            fix = f"pip install --upgrade {one.distribution}, or name {one.name} in {_DISABLE}"
+            fix = one.fix or f"pip install --upgrade {one.distribution}, or name {one.name} in {_DISABLE}"
             yield problem("plugins", what, fix)

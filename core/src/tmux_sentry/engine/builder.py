@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tmux_sentry.contracts import Level
+from tmux_sentry.engine.conditions import Search, matches_line
 from tmux_sentry.engine.events import Effect, Notify, Record
 from tmux_sentry.engine.run import HELD, Attempt, Run, StageState
 from tmux_sentry.policy.model import Stage
@@ -14,9 +15,10 @@ from tmux_sentry.policy.model import Stage
 class Builder:
     """Local to one `step`; nothing of it survives the call."""
 
-    def __init__(self, run: Run, now: float) -> None:
+    def __init__(self, run: Run, now: float, search: Search = matches_line) -> None:
         self.run = run
         self.now = now
+        self.search = search
         self.effects: list[Effect] = []
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +30,8 @@ def evaluate(condition: Condition, run: Run, attempt: Attempt, now: float) -> bo
     """Whether `condition` holds for the attempt now."""
     match condition:
         case LogRegex() | SentryEvent():
-            return leaf_key(condition) in attempt.matched
+            key = leaf_key(condition)
+            return True if key in attempt.matched else None if key in attempt.unsearched else False
         case ExternalStatus():
             return _external(condition, attempt)
         case AgentStateIs():
@@ -68,7 +69,7 @@ def _external(condition: ExternalStatus, attempt: Attempt) -> bool | None:
 def leaf_key(leaf: LogRegex | SentryEvent) -> str:
     """The name under which an attempt remembers that a leaf was met once."""
     if isinstance(leaf, LogRegex):
-        return f"log_regex {leaf.pattern}"
+        return f"log_regex {leaf.pattern}" if leaf.engine == "re2" else f"log_regex:{leaf.engine} {leaf.pattern}"
     return f"sentry {leaf.type} {leaf.stage} {leaf.ok}"
 
 
@@ -88,9 +89,13 @@ def stage_leaves(stage: Stage) -> list[Condition]:
     return list(leaves((*stage.success_when, *stage.failure_when)))
 
 
-def matches_line(leaf: LogRegex, line: str) -> bool:
-    """Whether a line of output matches."""
-    return found(leaf.pattern, line[:LINE_LIMIT])
+#: Whether a line of output matches; None when nobody can tell.
+Search = Callable[[LogRegex, str], bool | None]
+
+
+def matches_line(leaf: LogRegex, line: str) -> bool | None:
+    """Whether a line of output matches; None for a pattern of another engine than RE2, see engine/patterns.py."""
+    return found(leaf.pattern, line) if leaf.engine == "re2" else None
 
 
 def matches_event(leaf: SentryEvent, signal: Signal, stage: str) -> bool:
@@ -108,8 +113,9 @@ def passes(signal: Signal, stage: Stage) -> bool:
 
 
 def found(pattern: str, text: str) -> bool:
-    """Whether RE2 finds `pattern` in `text`; a lone surrogate, which UTF-8 cannot say, is a `?`."""
-    return compiled(pattern).search(text.encode("utf-8", "replace").decode("utf-8")) is not None
+    """Whether RE2 finds `pattern` in `text`, which counts up to LINE_LIMIT; a lone surrogate, which UTF-8 cannot say,
+    is a `?`."""
+    return compiled(pattern).search(text[:LINE_LIMIT].encode("utf-8", "replace").decode("utf-8")) is not None
 
 
 @lru_cache(maxsize=512)
@@ -117,6 +123,6 @@ def compiled(pattern: str) -> Any:
     """The RE2 program of a pattern that `policy.load` has accepted. RE2 writes nothing to stderr."""
     import re2
 
-    options = re2.Options()
-    options.log_errors = False
-    return re2.compile(pattern, options)
+    from tmux_sentry.config.regex import options
+
+    return re2.compile(pattern, options())

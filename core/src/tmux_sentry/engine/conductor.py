@@ -14,6 +14,7 @@ from typing import Any
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import ApprovalRequest, Decision, Message
 from tmux_sentry.engine import orders
+from tmux_sentry.engine.conditions import Search, matches_line
 from tmux_sentry.engine.events import (
     Ask,
     CloseAsk,
@@ -69,7 +70,10 @@ class Conductor:
         redact: Redactor,
         let_out: Callable[[Step], None],
         unseal: Unseal = lambda source: source,
+        search: Search = matches_line,
     ) -> None:
+        """`search` is what the machine searches lines with."""
+        self._search = search
         self._store = store
         self._clock = clock
         self._router = router
@@ -89,7 +93,7 @@ class Conductor:
 
     def add(self, run: Run, names: RunNames) -> Run:
         """Take a new Run in, written down with its first step, `Started`; returns it as it is then."""
-        started, effects = step(run, Started(), self._clock.now())
+        started, effects = step(run, Started(), self._clock.now(), self._search)
         self._names[run.id] = names
         with self._store.transaction() as tx:
             self._write(tx, None, started, effects, Started())
@@ -105,14 +109,14 @@ class Conductor:
     def step(self, run_id: str, event: Event) -> Run:
         """Step a Run, commit what changed, let the effects out."""
         before = self.runs[run_id]
-        run, effects = step(before, event, self._clock.now())
+        run, effects = step(before, event, self._clock.now(), self._search)
         self._commit(before, run, effects, event)
         return run
 
     def try_step(self, run_id: str, event: Event) -> Run | None:
         """`step`, if it has no effect on the world; else None, and nothing has happened."""
         before = self.runs[run_id]
-        run, effects = step(before, event, self._clock.now())
+        run, effects = step(before, event, self._clock.now(), self._search)
         if effects:
             return None
         self._commit(before, run, effects, event)
@@ -134,7 +138,7 @@ class Conductor:
             digest=digest,
             comment=clean(decision.comment),
         )
-        run, effects = step(before, event, self._clock.now())
+        run, effects = step(before, event, self._clock.now(), self._search)
         outcome = "approved" if decision.approved else "rejected"
         if stored.status == "pending" and CloseAsk(approval_id=decision.request_id, outcome=outcome) not in effects:
             return self._superseded(decision, digest, before, run, effects, event)

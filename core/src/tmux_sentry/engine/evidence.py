@@ -9,7 +9,7 @@ from tmux_sentry.contracts import CheckStatus, Signal, SignalKind
 from tmux_sentry.engine import attempts, plan
 from tmux_sentry.engine import output as output_rules
 from tmux_sentry.engine.builder import Builder
-from tmux_sentry.engine.conditions import leaf_key, matches_event, matches_line, passes, stage_leaves
+from tmux_sentry.engine.conditions import leaf_key, matches_event, passes, stage_leaves
 from tmux_sentry.engine.events import AboutToSend, CheckReported, ExitSeen, OutputSeen, ScreenSeen, StopSend
 from tmux_sentry.engine.run import Phase, remembered
 from tmux_sentry.policy.model import LogRegex, SendKeys, SentryEvent, Stage
@@ -44,6 +44,7 @@ def about_to_send(b: Builder, event: AboutToSend) -> None:
             baseline=frozenset(event.digests),
             baseline_lines=output_rules.fingerprints(event.lines),
             matched=frozenset(),
+            unsearched=frozenset(),
             status_ok=None,
         )
     b.update(state_old=True, exit_code=None, echo=text if output_rules.squeeze(text) else None, withheld=())
@@ -202,7 +203,14 @@ def _match_lines(b: Builder, lines: Iterable[str]) -> None:
     ]
     if not open_leaves:
         return
-    lines = list(lines)
-    met = {leaf_key(leaf) for leaf in open_leaves if any(matches_line(leaf, line) for line in lines)}
-    if met:
-        b.update(matched=attempt.matched | met)
+    lines, met, unsearched = list(lines), set(), set()
+    for leaf in open_leaves:
+        for line in lines:
+            answer = b.search(leaf, line)
+            if answer is None:
+                unsearched.add(leaf_key(leaf))
+            elif answer:
+                met.add(leaf_key(leaf))
+                break
+    if met or not unsearched <= attempt.unsearched:
+        b.update(matched=attempt.matched | met, unsearched=attempt.unsearched | unsearched)

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from tmux_sentry.engine import attempts, evidence, orders, stages, timing
 from tmux_sentry.engine.builder import Builder
+from tmux_sentry.engine.conditions import Search, matches_line
 from tmux_sentry.engine.events import (
     AboutToSend,
     Activity,
@@ -41,11 +42,15 @@ from tmux_sentry.engine.events import (
 from tmux_sentry.engine.run import Run, remembered
 
 
-def step(run: Run, event: Event, now: float) -> tuple[Run, tuple[Effect, ...]]:
-    """What `event` makes of `run` at `now` (epoch seconds), and the effects it wants, in order."""
+def step(run: Run, event: Event, now: float, search: Search = matches_line) -> tuple[Run, tuple[Effect, ...]]:
+    """What `event` makes of `run` at `now` (epoch seconds), and the effects it wants, in order.
+
+    `search` says whether a pattern is in a line. The default is RE2's pure answer; what may take too long for it, and
+    therefore needs a clock, is the caller's affair.
+    """
     if not run.open and not isinstance(event, Order):
         return run, ()
-    b = Builder(run, now)
+    b = Builder(run, now, search)
     _dispatch(b, event)
     stages.go_on(b)
     return b.run, tuple(b.effects)

@@ -67,6 +67,7 @@ class Attempt:
     outcome: str | None = None  # decided, while ENDING
     reason: str = ""
     matched: frozenset[str] = frozenset()  # conditions that were met once (keys of conditions.leaf_key)
+    unsearched: frozenset[str] = frozenset()  # those whose pattern could not be searched for in some line
     status_ok: bool | None = None  # what a STATUS said
     exit_code: int | None = None
     checks: Mapping[str, str] = field(default_factory=dict)  # action id -> CheckStatus value
@@ -138,7 +139,7 @@ class Run:
         return self.attempt.held if self.attempt else None
 
 
-_SETS = {"matched", "baseline", "baseline_lines"}
+_SETS = {"matched", "unsearched", "baseline", "baseline_lines"}
 _TUPLES = {"counted", "typed", "withheld"}
 
 
@@ -211,7 +212,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
 
 def _attempt(data: Mapping[str, Any]) -> Attempt:
     values = dict(data)
-    for name in _SETS:
+    for name in _SETS & set(values):  # an earlier version did not write all of them
         values[name] = None if values[name] is None else frozenset(values[name])
     for name in _TUPLES:
         values[name] = tuple(values[name])

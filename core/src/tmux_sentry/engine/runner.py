@@ -46,6 +46,7 @@ from tmux_sentry.engine.intake import Intake
 from tmux_sentry.engine.narrate import narrate
 from tmux_sentry.engine.observing import notice
 from tmux_sentry.engine.panes import Panes
+from tmux_sentry.engine.patterns import Patterns
 from tmux_sentry.engine.perception import Perception
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.run import Run
@@ -131,7 +132,10 @@ class Runner:
             take_over=parts.take_over,
             dry_run=parts.dry_run,
         )
-        self.conductor = Conductor(parts.store, parts.clock, parts.router, parts.redact, self._let_out, parts.unseal)
+        patterns = Patterns(parts.clock, self._unsearched)
+        self.conductor = Conductor(
+            parts.store, parts.clock, parts.router, parts.redact, self._let_out, parts.unseal, patterns.search
+        )
         self.housekeeper = Housekeeper(parts.store, parts.clock)
         self.table = PaneTable(parts.store, parts.clock, self.panes)
         self.starter = Starter(
@@ -354,6 +358,22 @@ class Runner:
             )
         )
         self.outbox.wake()
+
+    def _unsearched(self, pattern: str, why: str) -> None:
+        """A pattern is left alone from now on. In the middle of a step, so people are told after it."""
+        notice = Notify(
+            event="quarantined",
+            level=Level.ERROR,
+            title=f"the pattern {clean(pattern, 200)} is searched no more until the next start",
+            text=f"{clean(why, 200)}. Its condition is unknown, which is never success; everything else goes on.",
+            dedupe_key=f"quarantined/pattern {pattern}/{self._clock.now():.3f}",
+        )
+
+        def tell() -> None:
+            self.conductor.announce(notice)
+            self.outbox.wake()
+
+        self._inbox.put(tell)
 
     def _note_typed(self, run: Run) -> None:
         """What a parser must know to tell the echo of our own text from an event."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, distributions
 
 from tmux_sentry.security.sanitize import clean
@@ -32,6 +32,7 @@ class Found:
     distribution: str
     version: str
     entry: EntryPoint | None = None
+    source: Distribution | None = field(default=None, repr=False, compare=False)
     broken: str = ""
     incompatible: str = ""
 
@@ -81,6 +82,7 @@ def _plugins_of(distribution: Distribution, core_version: str) -> Iterator[Found
             distribution=name,
             version=version,
             entry=entry,
+            source=distribution,
             broken=broken,
             incompatible=incompatible,
         )
@@ -98,7 +100,9 @@ def _unreadable(distribution: Distribution, error: Exception) -> Iterator[Found]
         log.debug("skipped the entry points of %s: %s", name, error)
         return
     why = f"its entry_points.txt cannot be read: {type(error).__name__}: {clean(str(error))}"
-    yield Found(name=entry_name, kind=kind_of(entry_name), distribution=name, version=version, broken=why)
+    yield Found(
+        name=entry_name, kind=kind_of(entry_name), distribution=name, version=version, source=distribution, broken=why
+    )
 
 
 def _field(distribution: Distribution, key: str) -> str:

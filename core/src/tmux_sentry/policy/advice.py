@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tmux_sentry.config.backtracking import TooSlow, search_bounded
 from tmux_sentry.config.diagnostics import did_you_mean
 from tmux_sentry.config.regex import compile_regex
 from tmux_sentry.policy.shape import Finding, Named, mapping, named, stage_actions, stage_conditions
@@ -56,7 +57,7 @@ def _conditions(stage: Named, agent: bool) -> Iterator[Finding]:
                 _SENTRY,
                 key=True,
             )
-        if kind == "log_regex" and compile_regex(value).search(""):
+        if kind == "log_regex" and _matches_nothing(value):
             yield _warn(where, "matches an empty line, so any output will do")
         if kind == "exit_code" and not reported:
             yield _warn(
@@ -69,6 +70,18 @@ def _conditions(stage: Named, agent: bool) -> Iterator[Finding]:
             near = did_you_mean(value["type"], EVENT_TYPES)
             if near:
                 yield _warn((*where, "type"), f"no event of ours has the type '{value['type'][:40]}'", near)
+
+
+def _matches_nothing(value: str | Mapping[str, str]) -> bool:
+    """Whether a valid pattern matches an empty line."""
+    if isinstance(value, str):
+        return compile_regex(value).search("") is not None
+    if value.get("engine") != "regex":
+        return compile_regex(value["pattern"]).search("") is not None
+    try:
+        return search_bounded(value["pattern"], "")
+    except TooSlow:
+        return False
 
 
 _SENTRY = "have the agent print a SENTRY STATUS instead"

@@ -200,7 +200,7 @@ def _conditions(source: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
 def _condition(source: Mapping[str, Any]) -> Condition:
     kind, value = next(iter(source.items()))
     if kind == "log_regex":
-        return LogRegex(pattern=value)
+        return LogRegex(pattern=value) if isinstance(value, str) else LogRegex(**value)
     if kind == "sentry":
         return SentryEvent(**value)
     if kind == "external_status":

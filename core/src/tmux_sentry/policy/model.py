@@ -64,9 +64,10 @@ Action = SendKeys | ExternalCheck | NotifyAction | WaitAction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRegex:
-    """A line of output newer than the stage's own keys matches (RE2, search)."""
+    """A line of output newer than the stage's own keys matches (search). `regex` backtracks, with a time limit."""
 
     pattern: str
+    engine: Literal["re2", "regex"] = "re2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

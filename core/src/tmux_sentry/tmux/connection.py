@@ -171,6 +171,6 @@ def end_client(transport: Transport, pid: int | None) -> None:
     if pid is None:
         return
     try:
-        transport.run(["sh", "-c", _END, "sh", str(pid)], timeout=5.0)
+        transport.run(["sh", "-c", _END, "sh", quoting.number(pid)], timeout=5.0)
     except (OSError, Unreachable):
         _log.warning("could not make sure that tmux client %d on %s is gone", pid, transport.host)

@@ -111,7 +111,10 @@ class ControlClient:
             try:
                 self._connection.send(line)
                 reach("command.written")
-                return self._collect(until, timeout)
+                replies = self._collect(lambda reply: not reply.ok or until(reply), timeout)
+                if not replies[-1].ok:
+                    self._confirm(timeout)
+                return replies
             except OSError as error:
                 self._die(str(error))
                 raise self._unreachable() from error
@@ -130,8 +133,19 @@ class ControlClient:
             if raw is None:
                 raise self._unreachable()
             replies.append(Reply(ok=raw.ok, lines=tuple(part.decode("utf-8", "replace") for part in raw.lines)))
-            if not raw.ok or until(replies[-1]):
+            if until(replies[-1]):
                 return replies
+
+    def _confirm(self, timeout: float) -> None:
+        """See that an error was one. Text in a capture that guesses the numbers of its own block can end it with one.
+
+        An answer is known by the word in it, an error has none. Of a forged one the true end is still to come, in front
+        of what is asked here, and that is the end of this client.
+        """
+        assert self._connection is not None
+        word = quoting.nonce()
+        self._connection.send(f"display-message -p {word}")
+        self._collect(lambda reply: reply.lines == (word,), timeout)
 
     def close(self) -> None:
         """Detach, wait for %exit, then close the channel. Idempotent."""

@@ -29,7 +29,6 @@ QUEUE, CHANNEL = "@sentry_q", "@sentry_wait"
 #: Longer ones are dropped: no event needs so much, and a queue may not grow without end.
 LONGEST = 8192
 _ENTRY = re.compile(r"(%[0-9]{1,10}):([0-9]{1,20}):([A-Za-z0-9_-]+)={0,2}")
-_PLAIN = re.compile(r"[A-Za-z0-9_=:% -]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +61,11 @@ def remove(client: CommandClient, queue: Queue, gone: Collection[str]) -> bool:
     """
     rest = "".join(f" {entry.text}" for entry in queue.entries if entry.text not in gone)
     change = f"set-option -s {QUEUE} {quoting.text(rest)}" if rest else f"set-option -su {QUEUE}"
-    if not _PLAIN.fullmatch(queue.raw):
+    if not quoting.is_queue(queue.raw):
         # Somebody wrote into it what may not stand in a command, so it cannot be compared.
         return client.command(change).ok
     nonce = quoting.nonce()
-    same = f"#{{==:#{{{QUEUE}}},{queue.raw}}}"
+    same = f"#{{==:#{{{QUEUE}}},{quoting.queue(queue.raw)}}}"
     line = f"if-shell -F '{same}' '{change} ; display-message -p {nonce}' 'display-message -p no'"
     replies = client.converse(line, lambda reply: reply.lines in ((nonce,), ("no",)))
     return nonce in replies[-1].lines
@@ -112,7 +111,9 @@ class Waiter:
     def close(self, client: CommandClient | None) -> None:
         """Let `client` detach it, for it carries out nothing itself while it waits; then close the channel."""
         try:
-            if client is None or not client.command(f"detach-client -t client-{self.pid}").ok:
+            if client is None or self.pid is None:
+                raise Unreachable("nobody can detach it")
+            if not client.command(f"detach-client -t client-{quoting.number(self.pid)}").ok:
                 raise Unreachable("nobody can detach it")
         except Unreachable as error:
             self._connection.abort(str(error))

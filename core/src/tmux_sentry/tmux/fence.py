@@ -58,7 +58,8 @@ def adopt(
 
 def digits(name: str) -> str:
     """A format: the option's value when it is unset or only digits, else "x", so that no other text passes."""
-    return f"#{{?#{{m/r:[^0-9],#{{{quoting.option(name)}}}}},x,#{{{name}}}}}"
+    option = quoting.option(name)
+    return f"#{{?#{{m/r:[^0-9],#{{{option}}}}},x,#{{{option}}}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +79,17 @@ class _Fence:
     def people(self) -> str:
         return (clean(self.owner, 128) or "nobody") + ("" if self.whole else " (damaged fence)")
 
-    @property
-    def compared(self) -> tuple[str, str]:
-        """A format and what it must expand to for the fence to be this one."""
-        numbers = "/".join(value if re.fullmatch("[0-9]*", value) else "x" for value in (self.epoch, self.marker))
-        formats = f"{digits('@sentry_epoch')}/{digits('@sentry_last')}"
-        if self.owner and not quoting.is_owner(self.owner):
-            return formats, numbers  # its text must not stand in a command; whoever replaces it changes the epoch too
-        return f"{formats}/#{{@sentry_owner}}", f"{numbers}/{self.owner}"
+
+def _compared(fence: _Fence) -> tuple[str, str]:
+    """A format and what it must expand to for the fence to be this one."""
+    values = (fence.epoch, fence.marker)
+    numbers = "/".join(quoting.digits(value) if quoting.is_digits(value) else "x" for value in values)
+    formats = f"{digits('@sentry_epoch')}/{digits('@sentry_last')}"
+    if not fence.owner:
+        return f"{formats}/#{{@sentry_owner}}", f"{numbers}/"
+    if not quoting.is_owner(fence.owner):
+        return formats, numbers  # its text must not stand in a command; whoever replaces it changes the epoch too
+    return f"{formats}/#{{@sentry_owner}}", f"{numbers}/{quoting.owner(fence.owner)}"
 
 
 def _claim(
@@ -95,7 +99,7 @@ def _claim(
     pane, n, nonce = quoting.pane(identity.pane_id), quoting.number, quoting.nonce()
     who = "/".join((n(identity.server_pid), n(identity.server_start), pane, n(identity.pane_pid)))
     same = "#{pid}/#{start_time}/#{pane_id}/#{pane_pid}"
-    actual, expected = present.compared
+    actual, expected = _compared(present)
     # `display-message` hands its text to strftime first, so a pane id must not stand in it: `%4/` became ` %4/`.
     told = nonce.join(("", same, "#{@sentry_epoch}", "#{@sentry_last}", "#{@sentry_owner}", ""))
     replies = client.converse(

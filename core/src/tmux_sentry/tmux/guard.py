@@ -111,7 +111,7 @@ def _send(
         raise ValueError(f"marker {marker} does not follow {expect.previous}")
     if expect.identity.host != client.host:  # process ids and pane ids of two hosts may be the same
         return Outcome(word=Word.REFUSED, reasons=(f"the pane is on {expect.identity.host}, not on {client.host}",))
-    if not quoting.is_command(expect.command):
+    if not quoting.is_program(expect.command):
         return Outcome(word=Word.REFUSED, reasons=("the foreground program's name can not be compared",))
     pane, number, nonce = quoting.pane(expect.identity.pane_id), quoting.number(marker), quoting.nonce()
     line = (
@@ -167,7 +167,7 @@ def _expected(expect: Expect) -> str:
     who, n = expect.identity, quoting.number
     place = "/".join((n(who.server_pid), n(who.server_start), quoting.pane(who.pane_id), n(who.pane_pid)))
     cursor = f"{n(expect.cursor[0])}/{n(expect.cursor[1])}"
-    return f"{place}/{cursor}/0000/free/{n(expect.epoch)}/{n(expect.previous)}/{expect.command}"
+    return f"{place}/{cursor}/0000/free/{n(expect.epoch)}/{n(expect.previous)}/{quoting.program(expect.command)}"
 
 
 def _seen(expect: Expect) -> str:
@@ -176,7 +176,7 @@ def _seen(expect: Expect) -> str:
         "#{pid}/#{start_time}/#{pane_id}/#{pane_pid}/#{cursor_x}/#{cursor_y}"
         "/#{?pane_dead,1,0}/#{?pane_in_mode,1,0}/#{?pane_input_off,1,0}/#{?pane_synchronized,1,0}"
         f"/#{{?@sentry_hold,1,0}}/{digits('@sentry_epoch')}/{digits('@sentry_last')}"
-        f"/#{{==:#{{pane_current_command}},{expect.command}}}"
+        f"/#{{==:#{{pane_current_command}},{quoting.program(expect.command)}}}"
     )
 
 

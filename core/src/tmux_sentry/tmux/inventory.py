@@ -98,7 +98,7 @@ def _parse(host: str, row: Sequence[str]) -> PaneInfo:
         ),
         session_id=quoting.session(session_id),
         session_name=session_name,
-        window_id=window_id,
+        window_id=quoting.window(window_id),
         window_name=window_name,
         window_index=int(window_index),
         pane_index=int(pane_index),

@@ -3,6 +3,7 @@
 A newline ends a command whatever quotes surround it, and the rest runs as the next one; `;` starts a command;
 double quotes expand `$NAME` and a leading `~` (measured, tmux 3.3a). So lines are built only from ids, numbers and
 words that are checked here, and text goes in as octal escapes. Everything here raises ValueError for what does not fit.
+A test reads the code and takes nothing in such a line that is neither a constant nor comes from here.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ import secrets
 
 _PANE = re.compile(r"%[0-9]{1,10}")
 _SESSION = re.compile(r"\$[0-9]{1,10}")
-_COMMAND = re.compile(r"[A-Za-z0-9._+-]{1,64}")
-_OWNER = re.compile(r"[A-Za-z0-9@._-]{1,128}")
+_WINDOW = re.compile(r"@[0-9]{1,10}")
+_DIGITS = re.compile(r"[0-9]*")
+_PROGRAM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
+# It may stand where an option could: not with a dash first.
+_OWNER = re.compile(r"[A-Za-z0-9@._][A-Za-z0-9@._-]{0,127}")
+# No mark of a format, no quote, no end of a command.
+_QUEUE = re.compile(r"[A-Za-z0-9_=:% -]*")
 _OPTION = re.compile(r"@[a-z][a-z0-9_]{0,63}")
 
 _NAMED_KEYS = (
@@ -46,6 +52,11 @@ def session(value: str) -> str:
     return _checked(_SESSION, value, "session id")
 
 
+def window(value: str) -> str:
+    """A window id, `@2`."""
+    return _checked(_WINDOW, value, "window id")
+
+
 def option(value: str) -> str:
     """A user option's name, `@sentry_last`."""
     return _checked(_OPTION, value, "option name")
@@ -61,14 +72,39 @@ def key(value: str) -> str:
     return _checked(_KEY, value, "key name")
 
 
+def program(value: str) -> str:
+    """A pane_current_command that can stand in a comparison."""
+    return _checked(_PROGRAM, value, "program name")
+
+
+def digits(value: str) -> str:
+    """Digits, or nothing: an option's value that is to be compared."""
+    return _checked(_DIGITS, value, "row of digits")
+
+
+def queue(value: str) -> str:
+    """The queue of emitted events, that is to be compared."""
+    return _checked(_QUEUE, value, "queue")
+
+
 def is_owner(value: str) -> bool:
     """Whether `owner` would take it."""
     return _OWNER.fullmatch(value) is not None
 
 
-def is_command(value: str) -> bool:
-    """Whether a pane_current_command can stand in a comparison."""
-    return _COMMAND.fullmatch(value) is not None
+def is_program(value: str) -> bool:
+    """Whether `program` would take it."""
+    return _PROGRAM.fullmatch(value) is not None
+
+
+def is_digits(value: str) -> bool:
+    """Whether `digits` would take it."""
+    return _DIGITS.fullmatch(value) is not None
+
+
+def is_queue(value: str) -> bool:
+    """Whether `queue` would take it."""
+    return _QUEUE.fullmatch(value) is not None
 
 
 def number(value: int) -> str:

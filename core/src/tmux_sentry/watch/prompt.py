@@ -8,6 +8,7 @@ from typing import Protocol
 
 from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.watch.columns import columns_of
+from tmux_sentry.watch.row import LINE_LIMIT
 
 _MARKS = "$#%>❯›»λ➜➤✗✔\ue0b0"  # U+E0B0 is the powerline arrow
 _REPEATED = "❯›»"
@@ -52,7 +53,8 @@ def half_typed(row: str, cursor_x: int, prompt: str | None = None, pattern: Patt
     bare = left.strip(" ")
     if prompt is not None and prompt.strip() and bare == prompt.strip(" "):
         return False
-    if pattern is not None and (pattern.fullmatch(left) or pattern.fullmatch(left.rstrip(" "))):
+    known = pattern if len(left) <= LINE_LIMIT else None  # no prompt is that long
+    if known is not None and (known.fullmatch(left) or known.fullmatch(left.rstrip(" "))):
         return False
     return not _looks_bare(bare)
 

@@ -6,9 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
 
-import re2
-
 from tmux_sentry.clock import Clock
+from tmux_sentry.config.regex import compile_regex
 from tmux_sentry.contracts import Emitted, PaneIdentity
 from tmux_sentry.errors import NoServer, TmuxMissing, TmuxTooOld, Unreachable
 from tmux_sentry.tmux import capture as tmux_capture
@@ -30,6 +29,7 @@ from tmux_sentry.watch.prompt import is_idle_shell
 from tmux_sentry.watch.reach import Reach
 from tmux_sentry.watch.reading import Method, Reading
 from tmux_sentry.watch.registry import GRACE, Panes
+from tmux_sentry.watch.row import LINE_LIMIT
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Watcher:
         """
         self._host, self._transport, self._address = host, transport, address
         self._sink, self._clock, self._interval = sink, clock, interval
-        self._sessions = [re2.compile(pattern) for pattern in sessions]
+        self._sessions = [compile_regex(pattern) for pattern in sessions]
         self._wanted: Callable[[PaneInfo], bool] = lambda info: True
         self._client: CommandClient | None = None
         self._inventory: Inventory | None = None
@@ -327,7 +327,8 @@ class Watcher:
         self._stopping.wait(seconds)
 
     def _in_sessions(self, info: PaneInfo) -> bool:
-        return not self._sessions or any(pattern.search(info.session_name) for pattern in self._sessions)
+        name = info.session_name[:LINE_LIMIT]
+        return not self._sessions or any(pattern.search(name) for pattern in self._sessions)
 
     # ---------------------------------------------------------- called by the parts
 
