@@ -48,7 +48,8 @@ audit: ## look for known vulnerabilities in the pinned packages (asks the packag
 constraints: ## pin the newest versions that work on every supported Python, with their hashes
 	@scripts/setup test
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --upgrade --generate-hashes --no-strip-extras \
-	  --no-annotate --no-header --no-emit-index-url --output-file constraints.txt core/pyproject.toml requirements-dev.txt
+	  --no-annotate --no-header --no-emit-index-url --no-emit-package tmux-sentry-core \
+	  --output-file constraints.txt core/pyproject.toml plugins/*/pyproject.toml requirements-dev.txt
 
 clean: ## remove everything that setting up, building and testing made
 	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache uv.lock

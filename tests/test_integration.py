@@ -800,7 +800,7 @@ def test_the_json_of_every_listing_has_the_documented_keys(sandbox: Any) -> None
     assert (request["pane_id"], request["host"]) == (pane, "here")
 
     status = sandbox.json("status", "--hosts", sandbox.hosts)
-    assert set(status) == {"hosts", "panes", "held", "observe_only"}
+    assert set(status) == {"hosts", "panes", "held", "observe_only", "channels"}
     assert status["held"] == []
     (host,) = status["hosts"]
     assert {"name", "reachable", "tmux_version", "sessions", "panes", "error"} <= set(host)

@@ -6,6 +6,7 @@
     python tests/crash/crash.py --failpoints --times 3
     python tests/crash/crash.py --stop 12             stopped for longer than the program waits for tmux, then let go on
     python tests/crash/crash.py --scenes              stopped before it types, while somebody else does something
+    python tests/crash/crash.py --messages 1000       messages through a provider that fails, with kills in between
     python tests/crash/crash.py --mutant forget       one guarantee taken out: has to end with 1
 
 Each prints a result line and ends with 1 if any action was lost, doubled or garbled, if a message is missing, or if
@@ -29,6 +30,7 @@ from dataclasses import asdict
 from typing import Any
 
 import child
+import messages
 from drive import Driver, each_point
 from mutants import MUTANTS
 from pauses import stop_and_go
@@ -67,6 +69,10 @@ def main() -> int:
             print(f"  {note}")
         print(f"{name}: {tally.line()} ({time.monotonic() - began:.0f} s)", flush=True)
         red = red or tally.red
+    if options.messages:
+        line, wrong = messages.run(options.messages, options.seed)
+        print(line, flush=True)
+        red = red or wrong
     return 1 if red else 0
 
 
@@ -78,12 +84,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=25, metavar="N", help="how often at each (25)")
     parser.add_argument("--stop", type=int, metavar="N", help="stop it N times for longer than it waits for tmux")
     parser.add_argument("--scenes", action="store_true", help="stop it before it types and change the pane")
+    parser.add_argument("--messages", type=int, metavar="N", help="deliver N messages, with kills in between")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="take one guarantee out")
     parser.add_argument(
         "--seed", default=str(random.SystemRandom().randrange(10**9)), help="repeat the moments of a run"
     )
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="worlds side by side (2)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.everything = not any(
+        (options.kills, options.failpoints, options.stop, options.scenes, options.messages, options.mutant)
+    )
+    if options.everything:
+        options.messages = 10_000
+    return options
 
 
 Work = Callable[[int, int], Tally]  # worker's number, how many there are
@@ -93,7 +106,7 @@ def _chosen(options: argparse.Namespace) -> list[tuple[str, Work]]:
     seed, times, clock = options.seed, options.times, options.clock
     if options.mutant:
         return [(options.mutant, lambda number, of: _mutant(options.mutant, seed) if number == 0 else Tally())]
-    everything = not (options.kills or options.failpoints or options.stop or options.scenes)
+    everything = options.everything
     chosen: list[tuple[str, Work]] = []
     if options.kills or everything:
         kills = options.kills or 1000

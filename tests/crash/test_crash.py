@@ -112,3 +112,26 @@ def test_the_harness_goes_red_without(mutant: str) -> None:
     status, said = harness("--mutant", mutant)
     assert status == 1
     assert counts(said)[HARM[mutant]] > 0
+
+
+def messages(count: int, mutant: str = "") -> tuple[int, str]:
+    """Send messages through a failing provider, with kills; its exit status and its line."""
+    script = str(HARNESS.with_name("messages.py"))
+    command = [sys.executable, script, "run", str(count), "20261128", mutant]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    print(done.stdout, done.stderr)
+    return done.returncode, done.stdout
+
+
+def test_messages_arrive_at_least_once_and_doubled_only_where_nobody_could_know() -> None:
+    code, said = messages(200)
+    assert code == 0
+    assert "kills 0" not in said
+    assert "answers lost 0" not in said
+
+
+@pytest.mark.parametrize(("mutant", "harm"), [("new-id", "under another id"), ("optimist", "lost")])
+def test_a_mutant_of_the_outbox_is_caught(mutant: str, harm: str) -> None:
+    code, said = messages(60, mutant)
+    assert code == 1
+    assert not re.search(rf"\b{harm} 0\b", said.partition(": ")[2])

@@ -29,9 +29,10 @@ from tmux_sentry.cli.hooks import clean_hooks
 from tmux_sentry.control.server import ControlServer
 from tmux_sentry.engine.conductor import Conductor, request_of
 from tmux_sentry.engine.events import Ask, Keys, Notify, Record
+from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.run import Run
 from tmux_sentry.errors import SentryError
-from tmux_sentry.notify.routing import Router
+from tmux_sentry.notify.routing import Defaults, Router
 from tmux_sentry.policy.model import Match, Pipeline
 from tmux_sentry.security.redact import Redactor
 from tmux_sentry.security.sanitize import clean
@@ -233,7 +234,8 @@ def _people(stack: ExitStack, folder: Path, redact: Redactor) -> dict[str, Exit]
     """Messages and requests, from the engine's effect to what the plugin writes."""
     terminal = stack.enter_context(closing(Terminal()))
     store = stack.enter_context(Store.open(None, FakeClock(AT), redact=redact))
-    conductor = Conductor(store, FakeClock(AT), Router((), ("stdout",)), redact, lambda step: None)
+    herald = Herald(router=Router(defaults=Defaults(channels=("stdout",), local=("stdout",))), redact=redact)
+    conductor = Conductor(store, FakeClock(AT), herald, lambda step: None)
     backend = FileApprovals(folder / "approvals")
     numbers = iter(range(1_000_000))
 

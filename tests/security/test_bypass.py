@@ -46,6 +46,10 @@ ALLOWED = {
     (f"{CORE}cli/secrets.py", "_print_exactly", "click.echo"): "`secrets get --show`, which asks for the secret itself",
     (f"{CORE}cli/secrets.py", "_print_exactly", "standard stream"): "`secrets get --show` into a file or a pipe",
     (f"{CORE}cli/plugins.py", "_agree", "click prompt"): CONSTANT,
+    (f"{CORE}notify/undelivered.py", "show", "file"): "messages as they are in the outbox: redacted and clean",
+    ("plugins/notify_apprise/src/tmux_sentry_notify_apprise/quiet.py", "silence", "log handler"): (
+        "keeps Apprise's own log, in which are its URLs, from every other handler"
+    ),
     (f"{CORE}plugins/allow.py", "write", "file"): "plugins.allow, which is read back and compared",
     (f"{CORE}config/key_file.py", "make_key_file", "file"): "a key, into a file of its own with mode 0600",
     (f"{CORE}config/replacing.py", "replace_file", "file"): "the user's own file with one value changed",

@@ -32,6 +32,7 @@ from tmux_sentry.contracts import (
     Parser,
     ParserPlugin,
     PluginContext,
+    Rate,
     Screen,
     Setting,
     Signal,
@@ -41,6 +42,8 @@ from tmux_sentry.contracts import (
     Trust,
 )
 from tmux_sentry.hookspecs import hookimpl
+from tmux_sentry.http import Answer, AnswerLost, HttpError, NotSent, deliver, exchange, refusal
+from tmux_sentry.notify.layout import Layout, layout, plain_text
 from tmux_sentry.security.escape import (
     for_html,
     for_mail_header,
@@ -55,6 +58,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AgentState",
+    "Answer",
+    "AnswerLost",
     "ApprovalBackend",
     "ApprovalPlugin",
     "ApprovalRequest",
@@ -67,9 +72,12 @@ __all__ = [
     "Delivery",
     "DeliveryResult",
     "Emitted",
+    "HttpError",
+    "Layout",
     "Level",
     "Lines",
     "Message",
+    "NotSent",
     "Notifier",
     "NotifierPlugin",
     "Observation",
@@ -80,6 +88,7 @@ __all__ = [
     "Parser",
     "ParserPlugin",
     "PluginContext",
+    "Rate",
     "Screen",
     "Setting",
     "Signal",
@@ -90,6 +99,8 @@ __all__ = [
     "__version__",
     "clean",
     "clean_block",
+    "deliver",
+    "exchange",
     "file_part",
     "for_html",
     "for_mail_header",
@@ -97,6 +108,9 @@ __all__ = [
     "for_slack",
     "for_wechat",
     "hookimpl",
+    "layout",
+    "plain_text",
+    "refusal",
     "shell_word",
     "visible",
 ]

@@ -14,11 +14,11 @@ from tmux_sentry.contracts import Decision
 from tmux_sentry.engine.conductor import Conductor, Step
 from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.events import Ask, Order, Send, SendDone, SendHeld
+from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.run import Run
 from tmux_sentry.errors import UsageError
-from tmux_sentry.notify.routing import Router
-from tmux_sentry.security.redact import Redactor
+from tmux_sentry.notify.routing import Defaults, Router
 from tmux_sentry.state.records import RunNames
 from tmux_sentry.state.store import Store
 from tmux_sentry.testing.clock import FakeClock
@@ -72,7 +72,9 @@ def room(tmp_path: Path) -> Iterator[Room]:
     clock, out = FakeClock(), []  # type: ignore[var-annotated]
     with Store.open(tmp_path / "state.db", clock) as store:
         disk: Any = Disk(store)
-        conductor = Conductor(disk, clock, Router((), ("stdout",)), Redactor(), out.append)
+        conductor = Conductor(
+            disk, clock, Herald(router=Router(defaults=Defaults(channels=("stdout",), local=("stdout",)))), out.append
+        )
         yield Room(store=store, disk=disk, clock=clock, conductor=conductor, out=out)
 
 
@@ -212,6 +214,6 @@ def test_resuming_everything_does_not_stop_at_one_that_cannot(room: Room, new_ru
 def test_a_run_is_the_same_after_a_restart(room: Room, new_run: NewRun) -> None:
     room.conductor.add(new_run(ASKS), NAMES)
     room.conductor.decide(room.decision())
-    again = Conductor(room.store, room.clock, Router((), ()), Redactor(), lambda step: None)
+    again = Conductor(room.store, room.clock, Herald(), lambda step: None)
     [run] = again.load({})
     assert run == room.conductor.runs["r1"]

@@ -11,11 +11,10 @@ import pytest
 from tmux_sentry.engine.conductor import Conductor, Step
 from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.events import Order, Send
+from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.run import Run
 from tmux_sentry.errors import UsageError
-from tmux_sentry.notify.routing import Router
-from tmux_sentry.security.redact import Redactor
 from tmux_sentry.state import observe
 from tmux_sentry.state.records import RunNames
 from tmux_sentry.state.restore import restore
@@ -33,7 +32,7 @@ class Room:
         self.store = store
         self.sent: list[bool] = []
         self.started: list[bool] = []
-        self.conductor = Conductor(store, FakeClock(), Router((), ()), Redactor(), self._let_out)
+        self.conductor = Conductor(store, FakeClock(), Herald(), self._let_out)
         self.conductor.add(run, NAMES)
         self.conductor.order(run.id, Order(verb="hold", reason="look first"))
         self.sent.clear()

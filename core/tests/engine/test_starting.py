@@ -12,14 +12,13 @@ import pytest
 from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind, Trust
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order, SendDone
+from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.errors import SentryError, UsageError
-from tmux_sentry.notify.routing import Router
 from tmux_sentry.policy.build import build_pipeline
 from tmux_sentry.policy.model import Policy
-from tmux_sentry.security.redact import Redactor
 from tmux_sentry.state.store import Store
 from tmux_sentry.testing.clock import FakeClock
 from tmux_sentry.tmux.model import PaneInfo
@@ -48,9 +47,7 @@ class Room:
     def __init__(self, store: Store, *stages: dict[str, Any], **pipeline: Any) -> None:
         source = {"name": "ci", "match": {"window_name": "^w$"}, "stages": list(stages or (TYPES,)), **pipeline}
         self.panes, clock = Panes(), FakeClock()
-        self.conductor = Conductor(
-            store, clock, Router((), ()), Redactor(), lambda step: self.starter.stepped(step.run)
-        )
+        self.conductor = Conductor(store, clock, Herald(), lambda step: self.starter.stepped(step.run))
         policy = Policy(pipelines=(build_pipeline(source),))
         quarantine = Quarantine(clock, lambda name: None)
         self.starter = Starter(policy, store, clock, self.conductor, self.panes, {}, quarantine)

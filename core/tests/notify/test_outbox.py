@@ -154,11 +154,11 @@ def test_a_database_that_fails_for_a_while_does_not_silence_the_channel(store: S
         def __getattr__(self, name: str) -> Any:
             return getattr(store, name)
 
-        def message_tried(self, outgoing: Any, result: Any) -> None:
+        def transaction(self) -> Any:
             if self.left:
                 self.left -= 1
                 raise OSError("disk full")
-            store.message_tried(outgoing, result)
+            return store.transaction()
 
     channel = Channel()
     enqueue(store, "m", "a")

@@ -19,6 +19,7 @@ from tmux_sentry.policy.model import (
     AgentStateIs,
     AnyOf,
     ApprovalSpec,
+    Escalation,
     ExitCode,
     IdleFor,
     Manual,
@@ -91,11 +92,9 @@ def test_everything_a_file_can_say_reaches_the_model(load: Load) -> None:
         AnyOf(of=(Not(of=AgentStateIs(states=(AgentState.WORKING,))), IdleFor(seconds=5))),
     )
     assert (stage.min_confidence, stage.min_trust, stage.on_timeout) == (1.0, Trust.GUESSED, ())
-    assert policy.routes[0].settings == {
-        "quiet_hours": "22:00-07:00",
-        "repeat_interval": 3600.0,
-        "escalate": {"after": 900.0, "channels": ("stdout",)},
-    }
+    (route,) = policy.routes
+    assert (route.quiet_hours, route.repeat) == ("22:00-07:00", 3600.0)
+    assert route.escalate == Escalation(after=900.0, channels=("stdout",))
 
 
 def test_a_pipeline_is_built_again_from_its_stored_source_with_the_same_digest(load: Load) -> None:

@@ -7,14 +7,15 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tmux_sentry.cli import telling
 from tmux_sentry.cli.parts import needed, wanted
 from tmux_sentry.cli.session import Session, locked_store, read_hosts, transport_of
-from tmux_sentry.policy.model import ExternalCheck, NotifyAction
+from tmux_sentry.policy.model import ExternalCheck, NotifyAction, Policy
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
     from tmux_sentry.engine.runner import Runner
-    from tmux_sentry.policy.model import Action, Policy
+    from tmux_sentry.policy.model import Action
     from tmux_sentry.state.store import Store
     from tmux_sentry.transport.base import Transport
     from tmux_sentry.watch.events import Sink
@@ -36,13 +37,11 @@ def build_runner(
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.control.server import ControlServer
     from tmux_sentry.engine.runner import Parts, Runner
-    from tmux_sentry.notify.routing import Router
 
     clock, registry = SystemClock(), session.registry
     hosts = read_hosts(session, hosts_file)
     own = () if dry_run else session.settings.notification_channels
-    used = () if dry_run else (*own, *_channels(policy))
-    notifiers = needed(session, registry.notifiers, used, "notification channel", "notifier")
+    notifiers = telling.notifiers(session, own, () if dry_run else _channels(policy))
     checkers = needed(session, registry.checkers, _checks(policy), "external check", "checker")
 
     def way(host: Host) -> Transport:
@@ -62,8 +61,9 @@ def build_runner(
                 notifiers=notifiers,
                 checkers=checkers,
                 broker=Broker({} if dry_run else wanted(session, registry.approvals), clock),
-                router=Router(() if dry_run else policy.routes, own),
-                redact=session.app.redact,
+                herald=telling.herald(session, Policy() if dry_run else policy, own),
+                channels=telling.channels(session, notifiers, store.instance),
+                home=None if dry_run else session.settings.home,
                 observe=registry.observe,
                 env=session.env,
                 unseal=session.unseal,
@@ -80,6 +80,7 @@ def build_runner(
 def _channels(policy: Policy) -> list[str]:
     """Every channel that the policy names."""
     routed = [name for route in policy.routes for name in route.channels]
+    routed += [name for route in policy.routes if route.escalate for name in route.escalate.channels]
     return routed + [name for one in _actions(policy) if isinstance(one, NotifyAction) for name in one.channels]
 
 

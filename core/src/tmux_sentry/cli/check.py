@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tmux_sentry.cli import app, output
+from tmux_sentry.cli import app, output, telling
 from tmux_sentry.cli.everywhere import everywhere
 from tmux_sentry.cli.options import json_option
 from tmux_sentry.cli.session import Session, installed, inventory
@@ -53,10 +53,11 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     hosts_file, diagnostics = _hosts(hosts, result.diagnostics, settings.vault)
     failed = any(not diagnostic.warning for diagnostic in diagnostics)
     panes = [] if failed or hosts_file is None else live_panes(session, result.require(), hosts_file.hosts)
+    warnings = (*settings.warnings, *telling.problems(session, settings.notification_channels))
     if as_json:
-        output.emit_json(_as_json(result, diagnostics, settings.warnings, panes, failed))
+        output.emit_json(_as_json(result, diagnostics, warnings, panes, failed))
     else:
-        for warning in settings.warnings if env_file else ():
+        for warning in warnings if env_file else ():
             output.warn(warning)
         _print(diagnostics)
         if not failed:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from tmux_sentry.cli import output
-from tmux_sentry.cli.session import begin, change, env_file_option, offline_desk, person
+from tmux_sentry.cli.offline import offline_desk
+from tmux_sentry.cli.session import begin, change, env_file_option, person
 from tmux_sentry.errors import EXIT_FAILED, EXIT_OK
 
 

@@ -91,7 +91,10 @@ def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path 
         yield from instance.waiting(known)
         # Asked again: a `run` beside us may have written since we began.
         yield from clock.heartbeat(known.seen_at, time.time())
-    yield from channels.configured(settings.notification_channels, lambda name: _build(session, name))
+    local = [name for name, record in session.registry.notifiers.items() if record.local]
+    yield from channels.configured(settings.notification_channels, lambda name: _build(session, name), local)
+    yield from channels.health(known.unwell if known else ())
+    yield from channels.unheard(settings.home)
     yield from channels.outbox(known.undelivered if known else (), running=running.running)
     yield from _hosts(session, hosts_file, known, running=running.running)
     yield from _policies(session, policies)

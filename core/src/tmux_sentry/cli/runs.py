@@ -10,6 +10,7 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.everywhere import everywhere
+from tmux_sentry.cli.offline import offline_desk
 from tmux_sentry.cli.options import json_option
 from tmux_sentry.cli.session import (
     Session,
@@ -18,7 +19,6 @@ from tmux_sentry.cli.session import (
     env_file_option,
     hosts_option,
     inventory,
-    offline_desk,
     person,
     policy_option,
     read_hosts,

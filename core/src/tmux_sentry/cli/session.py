@@ -14,7 +14,6 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.app import App, current
-from tmux_sentry.cli.parts import wanted
 from tmux_sentry.errors import SentryError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
     from tmux_sentry.config.settings import Settings
     from tmux_sentry.contracts import AnyPlugin, PluginContext
-    from tmux_sentry.engine.desk import Desk
     from tmux_sentry.policy.model import Policy
     from tmux_sentry.registry import Registry
     from tmux_sentry.state.store import Store
@@ -231,40 +229,6 @@ def change(
         return ask(session.control, verb, args, timeout=timeout)
     except NotRunning:
         return offline()
-
-
-@contextmanager
-def offline_desk(session: Session, policy: Policy | None = None) -> Iterator[Desk]:
-    """A Desk on the database alone: what it decides is carried out by the next `run`."""
-    from tmux_sentry.approvals.broker import Broker
-    from tmux_sentry.clock import SystemClock
-    from tmux_sentry.engine.conductor import Conductor, Step
-    from tmux_sentry.engine.desk import Desk
-    from tmux_sentry.engine.events import CloseAsk
-    from tmux_sentry.engine.panes import Panes
-    from tmux_sentry.engine.quarantine import Quarantine
-    from tmux_sentry.engine.starting import Starter
-    from tmux_sentry.notify.routing import Router
-    from tmux_sentry.policy.model import Policy as PolicyModel
-
-    clock, panes = SystemClock(), Panes()
-    policy = policy or PolicyModel()
-    with locked_store(session, clock) as store:
-        broker = Broker(wanted(session, session.registry.approvals), clock)
-
-        def let_out(step: Step) -> None:
-            for effect in step.effects:
-                stored = store.approval(effect.approval_id) if isinstance(effect, CloseAsk) else None
-                if stored is not None and isinstance(effect, CloseAsk):
-                    broker.close(stored.request, effect.outcome)
-
-        router = Router(policy.routes, session.settings.notification_channels)
-        conductor = Conductor(store, clock, router, session.app.redact, let_out, session.unseal)
-        conductor.load(session.env)
-        quarantine = Quarantine(clock, lambda name: None)  # a command is over before anything can fail again
-        starter = Starter(policy, store, clock, conductor, panes, session.env, quarantine)
-        yield Desk(store, clock, conductor, starter, panes, session.env)
-        broker.stop()
 
 
 @contextmanager

@@ -46,11 +46,13 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
         states = store.pane_states() if store else []
         runs = store.runs(limit=_HELD_AT_MOST, open_only=True) if store else []
         observing = store.observing if store else None
+        unwell = store.unwell_channels() if store else []
     panes = _pane_rows([pane for _, found in seen for pane in found], states)
     held = _held_rows(runs)
     if as_json:
+        mute = [{"name": one.name, "state": one.state, "why": one.why, "since": iso(one.since)} for one in unwell]
         shown = None if observing is None else {"reason": observing.reason, "since": iso(observing.since)}
-        output.emit_json({"hosts": hosts, "panes": panes, "held": held, "observe_only": shown})
+        output.emit_json({"hosts": hosts, "panes": panes, "held": held, "observe_only": shown, "channels": mute})
     else:
         if observing is not None:
             output.say(sentence(observing))
@@ -60,6 +62,8 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
         if held:
             output.table(_HELD_COLUMNS, [[run[column] for column in _HELD_COLUMNS] for run in held])
             output.say("held runs wait for you: tmux-sentry runs resume RUN --send|--skip|--abort")
+        for one in unwell:
+            output.say(f"channel {one.name} is {one.state}: {one.why}")
     return EXIT_OK if all(host["reachable"] for host in hosts) else EXIT_UNREACHABLE
 
 

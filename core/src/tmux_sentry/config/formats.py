@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_BUT_NEWLINE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_CLOCK_RANGE = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
+CLOCK_RANGE = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 
 KEY_NAMES = frozenset(
     {
@@ -144,7 +144,7 @@ FORMATS: dict[str, tuple[tuple[type, ...], Callable[[Any], object]]] = {
     "sentry-word": (_TEXT, _full(_WORD, "a name of letters, digits and _")),
     "sentry-host-name": (_TEXT, _full(_HOST_NAME, "a host name of letters, digits, dot, dash and _")),
     "sentry-socket-name": (_TEXT, _socket_name),
-    "sentry-clock-range": (_TEXT, _full(_CLOCK_RANGE, "a range such as 22:00-07:00")),
+    "sentry-clock-range": (_TEXT, _full(CLOCK_RANGE, "a range such as 22:00-07:00")),
     "sentry-timezone": (_TEXT, _timezone),
 }
 

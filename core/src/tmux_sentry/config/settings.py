@@ -14,8 +14,9 @@ from tmux_sentry.config.keys import FILE_VARIABLE, KEY_VARIABLE, find_keys
 from tmux_sentry.config.permissions import chmod_line
 from tmux_sentry.config.schema import load_schema
 from tmux_sentry.config.vault import Learn, Vault, set_line
-from tmux_sentry.contracts import Setting
+from tmux_sentry.contracts import Level, Setting
 from tmux_sentry.errors import Refused, UsageError
+from tmux_sentry.notify.layout import LANGUAGES
 
 SHORTEST_SECRET = 32
 DAY = 86400.0
@@ -41,6 +42,9 @@ class Settings:
     approval_secret: tuple[str, ...] = field(default=(), repr=False)
     approval_token_ttl: int = 3600
     notification_channels: tuple[str, ...] = ("stdout",)
+    notification_level: Level | None = None
+    notification_quiet_hours: str = ""
+    notification_language: str = "en"
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
@@ -148,6 +152,9 @@ def load_settings(
         approval_secret=_approval_secret(_words(values.get("APPROVAL_SECRET", "")), warnings),
         approval_token_ttl=_whole("APPROVAL_TOKEN_TTL", values, encrypted, "seconds", 3600),
         notification_channels=_words(values.get("NOTIFICATION_CHANNELS", "stdout")),
+        notification_level=_level(values.get("NOTIFICATION_LEVEL") or ""),
+        notification_quiet_hours=_hours(values.get("NOTIFICATION_QUIET_HOURS") or ""),
+        notification_language=_language(values.get("NOTIFICATION_LANGUAGE") or "en"),
         values=values,
         secrets=_secrets(values, variables.known, encrypted),
         warnings=tuple(warnings),
@@ -234,6 +241,31 @@ def _whole(
     return int(text)
 
 
+def _level(word: str) -> Level | None:
+    """None: what is usual for each channel."""
+    words = ("debug", "info", "warning", "approval", "error", "failure", "critical")
+    if word and word.lower() not in words:
+        raise UsageError(f"NOTIFICATION_LEVEL is {word[:40]!r}", f"it is one of {', '.join(words)}")
+    return (Level.ERROR if word.lower() == "failure" else Level[word.upper()]) if word else None
+
+
+def _hours(text: str) -> str:
+    if not text:
+        return text
+    from tmux_sentry.config.formats import CLOCK_RANGE
+
+    if not CLOCK_RANGE.fullmatch(text):
+        fix = "NOTIFICATION_QUIET_HOURS=22:00-07:00"
+        raise UsageError(f"NOTIFICATION_QUIET_HOURS is {text[:40]!r}", "it is a range of the clock", fix)
+    return text
+
+
+def _language(word: str) -> str:
+    if word not in LANGUAGES:
+        raise UsageError(f"NOTIFICATION_LANGUAGE is {word[:40]!r}", f"it is one of {', '.join(LANGUAGES)}")
+    return word
+
+
 def _yes(name: str, word: str) -> bool:
     if word.strip().lower() not in ("yes", "no"):
         raise UsageError(f"{name} is {word[:40]!r}", "it is yes or no", f"{name}=no")
@@ -250,11 +282,12 @@ def _approval_secret(secrets: tuple[str, ...], warnings: list[str]) -> tuple[str
 
 
 def _secrets(values: Mapping[str, str], known: Mapping[str, Setting], encrypted: Collection[str]) -> tuple[str, ...]:
-    """What was encrypted is secret, whatever the variable; of one that is declared secret also each word of a list."""
+    """What was encrypted is secret, whatever the variable; of one that is declared secret also each word of a list,
+    with commas or spaces between them."""
     found: list[str] = []
     for name, value in values.items():
         if value and name in known and known[name].secret:
-            found += [value, *_words(value)]
+            found += [value, *_words(value), *value.replace(",", " ").split()]
         elif value and name in encrypted:
             found.append(value)
     return tuple(dict.fromkeys(found))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from tmux_sentry.doctor.finding import Finding, count, note, of_error, ok, problem
 from tmux_sentry.doctor.known import Undelivered
 from tmux_sentry.errors import SentryError
+from tmux_sentry.notify.undelivered import NAME as UNDELIVERED
+from tmux_sentry.state.records import ChannelHealth
 
 #: Seconds for which a message that was given up is worth a line.
 REMEMBERED = 7 * 86400.0
@@ -14,19 +17,46 @@ REMEMBERED = 7 * 86400.0
 LONG_DUE = 3600.0
 
 
-def configured(channels: Sequence[str], build: Callable[[str], object]) -> Iterator[Finding]:
-    """Each channel of NOTIFICATION_CHANNELS. `build` makes it, as `run` does, and raises SentryError."""
+def configured(channels: Sequence[str], build: Callable[[str], object], local: Collection[str]) -> Iterator[Finding]:
+    """Each channel of NOTIFICATION_CHANNELS. `build` makes it, as `run` does, and raises SentryError.
+
+    `local` are channels that only somebody at the machine sees.
+    """
     for name in channels:
         try:
-            build(name)
+            notifier = build(name)
         except SentryError as error:
             fix = f"correct its settings, or take {name} out of NOTIFICATION_CHANNELS"
             yield from of_error("channels", error, fix)
         else:
-            yield ok("channels", f"{name} can be used")
-    if not set(channels) - {"stdout"}:
+            ask = getattr(notifier, "problem", None)
+            said = ask() if callable(ask) else ""
+            if said:
+                yield problem(
+                    "channels", f"{name}: {said}", f"correct its settings, then: tmux-sentry notify test {name}"
+                )
+            else:
+                yield ok("channels", f"{name} can be used")
+    if not set(channels) - set(local):
         what = "nobody is told but who looks at the output of `run`" if channels else "nobody is told anything"
         yield note("channels", what, "name more channels in NOTIFICATION_CHANNELS (see: tmux-sentry plugins)")
+
+
+def health(unwell: Iterable[ChannelHealth]) -> Iterator[Finding]:
+    """Channels by which nobody is told anything at the moment."""
+    for one in unwell:
+        fix = f"tmux-sentry notify test {one.name}"
+        if one.state == "resting":
+            yield note("channels", f"{one.name} rests: {one.why}", "it goes on by itself")
+        else:
+            yield problem("channels", f"{one.name} is {one.state}: {one.why}", f"correct its settings, then: {fix}")
+
+
+def unheard(home: Path) -> Iterator[Finding]:
+    """The file that `run` leaves when no channel gets through."""
+    path = home / UNDELIVERED
+    if path.exists():
+        yield problem("channels", f"messages reached nobody: {path}", "read it, then correct a channel's settings")
 
 
 def outbox(undelivered: Iterable[Undelivered], *, running: bool) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, case, func, select
 
 from tmux_sentry.clock import SystemClock
 from tmux_sentry.state.database import Database
+from tmux_sentry.state.records import ChannelHealth
 from tmux_sentry.state.store import Store
 from tmux_sentry.state.tables import meta, outbox
 
@@ -39,6 +40,7 @@ class Known:
     open_runs: int = 0
     held_runs: int = 0
     undelivered: tuple[Undelivered, ...] = ()
+    unwell: tuple[ChannelHealth, ...] = ()  # channels that do not work
 
 
 def read_known(database: Database, *, since: float, overdue: float) -> Known:
@@ -61,6 +63,7 @@ def read_known(database: Database, *, since: float, overdue: float) -> Known:
         open_runs=len(runs),
         held_runs=sum(run.held is not None for run in runs),
         undelivered=undelivered,
+        unwell=tuple(store.unwell_channels()),
     )
 
 

@@ -132,4 +132,4 @@ def _tell(b: Builder, attempt: Attempt, event: str, title: str) -> None:
         keys = "\n".join(send.shown() for send in plan.sends(b.run, b.stage, attempt)) or "(types nothing)"
     except UnknownVariable as error:
         keys = f"(cannot be worked out: {error})"
-    b.tell(event, Level.WARNING, title, keys, approval=attempt.approval_id or "", stage=attempt.stage)
+    b.tell(event, Level.APPROVAL, title, keys, approval=attempt.approval_id or "", stage=attempt.stage)

@@ -164,6 +164,7 @@ def _notify(b: Builder, action: NotifyAction) -> None:
             channels=action.channels,
             dedupe_key=f"{b.run.id}/{attempt.stage}/{attempt.number}/{attempt.phase.value}/{attempt.action}",
             fields={"pane": b.run.pane_name, "pipeline": b.run.pipeline.name},
+            include_output=action.include_output,
         )
     )
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import ApprovalRequest, Decision, Message
-from tmux_sentry.engine import orders
+from tmux_sentry.contracts import ApprovalRequest, Decision
+from tmux_sentry.engine import herald, orders
 from tmux_sentry.engine.conditions import Search, matches_line
 from tmux_sentry.engine.events import (
     Ask,
@@ -30,13 +30,12 @@ from tmux_sentry.engine.events import (
     Started,
     StopSend,
 )
+from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.machine import next_due, step
 from tmux_sentry.engine.run import Run, from_json
 from tmux_sentry.errors import SentryError, UsageError
 from tmux_sentry.failpoints import reach
-from tmux_sentry.notify.routing import Router
 from tmux_sentry.policy.build import build_pipeline
-from tmux_sentry.security.outlet import text_out
 from tmux_sentry.security.redact import Redactor
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.records import RunNames, StoredRun
@@ -66,8 +65,7 @@ class Conductor:
         self,
         store: Store,
         clock: Clock,
-        router: Router,
-        redact: Redactor,
+        herald: Herald,
         let_out: Callable[[Step], None],
         unseal: Unseal = lambda source: source,
         search: Search = matches_line,
@@ -76,8 +74,7 @@ class Conductor:
         self._search = search
         self._store = store
         self._clock = clock
-        self._router = router
-        self._redact = redact
+        self._herald = herald
         self._let_out = let_out
         self._unseal = unseal
         self._names: dict[str, RunNames] = {}
@@ -178,7 +175,7 @@ class Conductor:
     def announce(self, notice: Notify) -> None:
         """Tell people something that belongs to no Run."""
         with self._store.transaction() as tx:
-            self._enqueue(tx, notice, self._clock.now())
+            self._herald.tell(tx, notice, None, self._clock.now())
 
     def due(self, contain: Callable[[Run, Callable[[], object]], object] = lambda run, work: work()) -> float | None:
         """Step every Run whose time has come; returns when to call again (epoch seconds).
@@ -239,29 +236,19 @@ class Conductor:
                 case StopSend():
                     tx.drop_send(effect.action_id, "no longer wanted")
                 case Ask():
-                    tx.open_approval(request_of(run, effect, now, self._redact), effect.approvers)
+                    tx.open_approval(request_of(run, effect, now, self._herald.redact), effect.approvers)
                 case CloseAsk():
                     tx.close_approval(effect.approval_id, effect.outcome, now)
+                    by = event.by if isinstance(event, Decided) else ""
+                    notice = herald.closed(before or run, effect.approval_id, effect.outcome, by)
+                    self._herald.end(tx, herald.approval_matter(effect.approval_id), notice, run, now)
                 case Notify():
-                    self._enqueue(tx, effect, now)
+                    self._herald.tell(tx, effect, run, now)
                 case _:
                     pass  # checks are part of the Run itself
-
-    def _enqueue(self, tx: Transaction, effect: Notify, now: float) -> None:
-        message = Message(
-            id=effect.dedupe_key,
-            at=now,
-            level=effect.level,
-            event=effect.event,
-            title=text_out(effect.title, self._redact, 200),
-            text=text_out(effect.text, self._redact, lines=True),
-            fields={name: text_out(value, self._redact, 200) for name, value in effect.fields.items() if value},
-        )
-        channels = effect.channels or self._router.channels(message)
-        if channels:
-            reach("outbox.before")
-            tx.enqueue(message, channels, effect.dedupe_key)
-            reach("outbox.written")
+        was = before.attempt if before is not None and before.held is not None else None
+        if was is not None and (run.held is None or not run.open):
+            self._herald.end(tx, herald.held_matter(run), herald.resumed(run, was.stage, was.held_at), run, now)
 
     def _late(self, decision: Decision, digest: str, why: str) -> str:
         with self._store.transaction() as tx:

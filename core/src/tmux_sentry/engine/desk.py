@@ -14,6 +14,7 @@ from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.errors import UsageError
+from tmux_sentry.notify.by_hand import NotifyOrders
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.store import Store
@@ -25,8 +26,17 @@ class Desk:
     """The thread that owns the Conductor calls it."""
 
     def __init__(
-        self, store: Store, clock: Clock, conductor: Conductor, starter: Starter, panes: Panes, env: Mapping[str, str]
+        self,
+        store: Store,
+        clock: Clock,
+        conductor: Conductor,
+        starter: Starter,
+        panes: Panes,
+        env: Mapping[str, str],
+        told: Callable[[], None] = lambda: None,
+        language: str = "en",
     ) -> None:
+        """`told` is called when a message may be due now; `language` is that of messages."""
         self._store = store
         self._clock = clock
         self._conductor = conductor
@@ -38,6 +48,7 @@ class Desk:
             "order": self.order,
             "start": self.start,
             "resume_all": self.resume_all,
+            **NotifyOrders(store, clock, told, language).verbs,
         }
 
     def handle(self, verb: str, args: Mapping[str, Any]) -> Any:

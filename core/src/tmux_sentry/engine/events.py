@@ -235,6 +235,7 @@ class Notify:
     channels: tuple[str, ...] = ()
     dedupe_key: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    include_output: bool = False  # also the last lines of the pane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.engine.table import PaneTable
+from tmux_sentry.engine.tails import Tails
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.store import Store
 from tmux_sentry.watch import events as watched
@@ -76,6 +77,7 @@ class Intake:
         effects: Effects,
         checks: Checks,
         doubts: Doubts,
+        tails: Tails,
         tell_states: Mapping[str, Collection[AgentState]],
         taken: Callable[[Observation], None],
     ) -> None:
@@ -89,6 +91,7 @@ class Intake:
         self._effects = effects
         self._checks = checks
         self._doubts = doubts
+        self._tails = tails
         self._taken = taken
         self._tell_states = tell_states
         self._away: dict[str, float] = {}  # Runs whose pane is not watched, since when (epoch seconds)
@@ -125,6 +128,7 @@ class Intake:
         """Take in an observation with what the parsers made of it."""
         if self._doubts.hold(observation, signals):
             return
+        self._tails.note(observation)
         pane = observation.pane
         before = self._panes.get(pane)
         if isinstance(observation, PaneClosed):

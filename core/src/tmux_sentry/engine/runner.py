@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tmux_sentry.approvals.broker import Broker
@@ -41,6 +42,7 @@ from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.doubts import Doubts
 from tmux_sentry.engine.effects import Effects
 from tmux_sentry.engine.events import Event, Keys, Notify, Order
+from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.housekeeping import Housekeeper
 from tmux_sentry.engine.intake import Intake
 from tmux_sentry.engine.narrate import narrate
@@ -52,11 +54,10 @@ from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.engine.table import PaneTable
+from tmux_sentry.engine.tails import Tails
 from tmux_sentry.errors import SentryError
-from tmux_sentry.notify.outbox import Outbox
-from tmux_sentry.notify.routing import Router
+from tmux_sentry.notify.outbox import Channel, Outbox
 from tmux_sentry.policy.model import Policy
-from tmux_sentry.security.redact import Redactor
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.store import Store
@@ -88,10 +89,11 @@ class Parts:
     notifiers: Mapping[str, Notifier]
     checkers: Mapping[str, Checker]
     broker: Broker
-    router: Router
-    redact: Redactor
+    herald: Herald
+    channels: Mapping[str, Channel] = field(default_factory=dict)
     observe: Callable[[Step], None] = field(default=lambda step: None)
     env: Mapping[str, str] = field(default_factory=dict)
+    home: Path | None = None  # where UNDELIVERED is written
     unseal: Unseal = field(default=lambda source: source)
     dry_run: bool = False
     once: bool = False
@@ -113,7 +115,14 @@ class Runner:
         self.panes = Panes()
         self.watchers = {name: make(self._on_watch) for name, make in parts.watchers.items()}
         self.perception = Perception(parts.parsers, self._on_signals)
-        self.outbox = Outbox(parts.store, parts.notifiers, parts.clock)
+        self.outbox = Outbox(
+            parts.store,
+            parts.notifiers,
+            parts.clock,
+            channels=parts.channels,
+            home=parts.home,
+            language=parts.herald.language,
+        )
         self.checks = Checks(parts.checkers, lambda run_id, event: self._give(run_id, event, False))
         self.clerk = Clerk(
             parts.broker, shown=self._shown, decided=lambda decision: self._inbox.put(lambda: self._decide(decision))
@@ -132,16 +141,24 @@ class Runner:
             take_over=parts.take_over,
             dry_run=parts.dry_run,
         )
-        patterns = Patterns(parts.clock, self._unsearched)
-        self.conductor = Conductor(
-            parts.store, parts.clock, parts.router, parts.redact, self._let_out, parts.unseal, patterns.search
-        )
+        tails, patterns = Tails(), Patterns(parts.clock, self._unsearched)
+        herald = replace(parts.herald, tail=tails.of)
+        self.conductor = Conductor(parts.store, parts.clock, herald, self._let_out, parts.unseal, patterns.search)
         self.housekeeper = Housekeeper(parts.store, parts.clock)
         self.table = PaneTable(parts.store, parts.clock, self.panes)
         self.starter = Starter(
             parts.policy, parts.store, parts.clock, self.conductor, self.panes, parts.env, self.quarantine
         )
-        self.desk = Desk(parts.store, parts.clock, self.conductor, self.starter, self.panes, parts.env)
+        self.desk = Desk(
+            parts.store,
+            parts.clock,
+            self.conductor,
+            self.starter,
+            self.panes,
+            parts.env,
+            self.outbox.wake,
+            herald.language,
+        )
         self.intake = Intake(
             store=parts.store,
             clock=parts.clock,
@@ -151,6 +168,7 @@ class Runner:
             table=self.table,
             effects=self.effects,
             checks=self.checks,
+            tails=tails,
             doubts=Doubts(lambda pane: self.watchers[pane.host].replaced(pane), self._inbox.put),
             tell_states=parts.tell_states,
             taken=self._taken,

@@ -13,17 +13,10 @@ from tmux_sentry.policy.variables import is_outside, variables
 
 EVENT_TYPES = ("STATUS", "PROGRESS", "STATE", "ASK", "ERROR", "DONE")
 _LATER = ("on_prompt", "on_limit")
-_ROUTE_LATER = ("quiet_hours", "repeat_interval", "escalate")
 
 
 def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Finding]:
     """Warnings about one valid file."""
-    if "timezone" in policy:
-        yield _not_yet(("timezone",), "timezone")
-    for index, route in enumerate(policy.get("notifications", ())):
-        for word in _ROUTE_LATER:
-            if word in route:
-                yield _not_yet(("notifications", index, word), word)
     for pipeline in named(policy.get("pipelines"), ("pipelines",)):
         yield from _later(pipeline)
         for index, name in enumerate(pipeline.body.get("allow_env", ())):

@@ -17,6 +17,7 @@ from tmux_sentry.policy.model import (
     AnyOf,
     ApprovalSpec,
     Condition,
+    Escalation,
     ExitCode,
     ExternalCheck,
     ExternalStatus,
@@ -38,6 +39,7 @@ from tmux_sentry.policy.model import (
 )
 
 _WAIT_IDLE = 300.0
+_ESCALATE = 600.0
 
 
 def digest(value: Any) -> str:
@@ -66,20 +68,20 @@ def build_pipeline(source: Mapping[str, Any], written: Mapping[str, Any] | None 
 
 
 def build_route(source: Mapping[str, Any]) -> Route:
-    """A notification route; `settings` are its quiet hours ("22:00-07:00") and times (seconds)."""
-    settings: dict[str, Any] = {}
-    if "quiet_hours" in source:
-        settings["quiet_hours"] = source["quiet_hours"]
-    if "repeat_interval" in source:
-        settings["repeat_interval"] = parse_duration(source["repeat_interval"])
-    if "escalate" in source:
-        step = source["escalate"]
-        settings["escalate"] = {"after": parse_duration(step["after"]), "channels": tuple(step["channels"])}
+    """A notification route."""
+    escalate = source.get("escalate")
     return Route(
         channels=tuple(source["channels"]),
-        min_level=_level(source.get("min_level", source.get("level", "info"))),
+        min_level=level(source.get("min_level", source.get("level", "info"))),
         events=tuple(source.get("events", ())),
-        settings=settings,
+        pipelines=tuple(source.get("pipelines", ())),
+        hosts=tuple(source.get("hosts", ())),
+        include_output=source.get("include_output", False),
+        quiet_hours=source.get("quiet_hours", ""),
+        repeat=parse_duration(source["repeat_interval"]) if "repeat_interval" in source else None,
+        escalate=None
+        if escalate is None
+        else Escalation(after=parse_duration(escalate.get("after", _ESCALATE)), channels=tuple(escalate["channels"])),
     )
 
 
@@ -188,8 +190,9 @@ def _notify(source: str | Mapping[str, Any]) -> NotifyAction:
     return NotifyAction(
         message=source["message"],
         title=source.get("title", ""),
-        level=_level(source.get("level", "info")),
+        level=level(source.get("level", "info")),
         channels=tuple(source.get("channels", ())),
+        include_output=source.get("include_output", False),
     )
 
 
@@ -226,5 +229,6 @@ def _states(value: str | Sequence[str]) -> tuple[AgentState, ...]:
     return tuple(AgentState(word) for word in _words(value))
 
 
-def _level(word: str) -> Level:
-    return Level[word.upper()]
+def level(word: str) -> Level:
+    """The level of a word of the policy. Raises KeyError."""
+    return Level.ERROR if word == "failure" else Level[word.upper()]

@@ -48,6 +48,7 @@ class NotifyAction:
     title: str = ""
     level: Level = Level.INFO
     channels: tuple[str, ...] = ()
+    include_output: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,13 +235,26 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """Who else is told when nobody has decided after so many seconds."""
+
+    after: float
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Which messages go to which channels; empty means all of them."""
 
     channels: tuple[str, ...]
     min_level: Level = Level.INFO
-    events: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[str, ...] = ()  # this and the next two: shell patterns
+    pipelines: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    include_output: bool = False  # of the pane, its last lines
+    quiet_hours: str = ""  # "22:00-07:00"
+    repeat: float | None = None  # seconds
+    escalate: Escalation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,35 @@ _FIRST = (
     "CREATE INDEX outbox_due ON outbox (status, next_at)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_first,)
+
+def _notifications(connection: Connection) -> None:
+    for statement in _NOTIFICATIONS:
+        connection.exec_driver_sql(statement)
+
+
+_NOTIFICATIONS = (
+    "ALTER TABLE outbox ADD COLUMN thread TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN matter TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN ends TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN receipt TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN repeat REAL",
+    "ALTER TABLE outbox ADD COLUMN told_in INTEGER",
+    "CREATE INDEX outbox_thread ON outbox (thread, channel) WHERE thread != ''",
+    "CREATE INDEX outbox_matter ON outbox (matter) WHERE matter != ''",
+    """CREATE TABLE deliveries (
+        id INTEGER NOT NULL PRIMARY KEY, outbox_id INTEGER NOT NULL, channel TEXT NOT NULL, "at" REAL NOT NULL,
+        outcome TEXT NOT NULL, detail TEXT NOT NULL)""",
+    'CREATE INDEX deliveries_channel ON deliveries (channel, "at")',
+    "CREATE INDEX deliveries_outbox ON deliveries (outbox_id)",
+    """CREATE TABLE channels (
+        name TEXT NOT NULL PRIMARY KEY, state TEXT NOT NULL, why TEXT NOT NULL, since REAL NOT NULL, until REAL,
+        settings TEXT NOT NULL)""",
+    """CREATE TABLE silences (
+        id TEXT NOT NULL PRIMARY KEY, pipeline TEXT NOT NULL, host TEXT NOT NULL, event TEXT NOT NULL,
+        until REAL NOT NULL, reason TEXT NOT NULL, "by" TEXT NOT NULL, created_at REAL NOT NULL)""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_first, _notifications)
 
 
 def version(connection: Connection) -> int:

@@ -133,11 +133,51 @@ class Outgoing:
     channel: str
     message: Message
     dedupe_key: str
-    status: Literal["pending", "delivered", "dead"]
+    status: Literal["pending", "delivered", "dead", "dropped", "told", "silenced"]
     tries: int
     detail: str
     created_at: float
     next_at: float
+    ends: str = ""  # the matter that it ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One channel for a message, and when. `repeat` is in seconds; `silenced` says why it is not told at all."""
+
+    channel: str
+    at: float
+    repeat: float | None = None
+    silenced: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelHealth:
+    """How a channel does. `failing`: tried and tried again; `resting`: until `until`; `off`: until it is tested.
+
+    `settings` is a fingerprint of those it was turned off with: other ones deserve another try.
+    """
+
+    name: str
+    state: Literal["on", "failing", "resting", "off"] = "on"
+    why: str = ""
+    since: float = 0.0
+    until: float | None = None
+    settings: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Messages that nobody wants to hear for a while. Patterns are of the shell; "" is any."""
+
+    id: str
+    until: float
+    reason: str
+    by: str
+    created_at: float
+    pipeline: str = ""
+    host: str = ""
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import string
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,11 @@ from sqlalchemy.dialects.sqlite import insert
 from tmux_sentry.contracts import DeliveryResult, PaneIdentity
 from tmux_sentry.errors import UsageError
 from tmux_sentry.security.outlet import text_out
-from tmux_sentry.state import journal, observe, outbox, requests, restore, retention, views
+from tmux_sentry.state import channels, journal, observe, outbox, requests, restore, retention, views
 from tmux_sentry.state.backup import Kind
 from tmux_sentry.state.database import Database, open_database, open_readonly
 from tmux_sentry.state.records import (
+    ChannelHealth,
     Fence,
     Intent,
     IntentStatus,
@@ -28,6 +28,7 @@ from tmux_sentry.state.records import (
     Outgoing,
     PastRun,
     RunRow,
+    Silence,
     Step,
     StoredApproval,
     StoredRun,
@@ -265,19 +266,49 @@ class Store:
 
     def message_tried(self, outgoing: Outgoing, result: DeliveryResult) -> None:
         """Commit one attempt's result: delivered, dead, or due again later."""
-        said = replace(result, detail=text_out(result.detail, self._redact))
-        with self._database.write() as connection:
-            outbox.tried(connection, outgoing, said, self._clock.now())
+        with self.transaction() as tx:
+            tx.tried(outgoing, result)
 
-    def revive_messages(self, ids: Iterable[int] | None = None) -> int:
-        """Give dead messages (all, or those of `ids`) another 24 hours; returns how many there were."""
-        with self._database.write() as connection:
-            return outbox.revive(connection, ids, self._clock.now())
+    def attempts_since(self, channel: str, since: float) -> list[float]:
+        """When messages may have reached the provider of `channel` since then, oldest first."""
+        with self._database.read() as connection:
+            return outbox.attempts_since(connection, channel, since)
 
-    def messages(self, limit: int = 50) -> Sequence[Outgoing]:
+    def give_up_messages(self, channel: str) -> int:
+        """What has waited for a day on a channel that is off is dead; returns how many."""
+        with self._database.write() as connection:
+            return outbox.give_up(connection, channel, self._clock.now())
+
+    def revive_messages(self, ids: Iterable[int] | None = None, channel: str | None = None) -> int:
+        """Give dead messages (all, or those of `ids` or of `channel`) another 24 hours; returns how many there were."""
+        with self._database.write() as connection:
+            return outbox.revive(connection, ids, self._clock.now(), channel)
+
+    def messages(self, limit: int = 50, channel: str | None = None) -> Sequence[Outgoing]:
         """The newest messages, newest first, whatever became of them."""
         with self._database.read() as connection:
-            return outbox.log(connection, limit)
+            return outbox.log(connection, limit, channel)
+
+    def undelivered(self, since: float, local: Collection[str]) -> list[Outgoing]:
+        """Messages of since then that reach nobody; `local` channels do not count."""
+        with self._database.read() as connection:
+            off = [one.name for one in channels.unwell(connection) if one.state == "off"]
+            return outbox.undelivered(connection, since, local, off)
+
+    def channel(self, name: str) -> ChannelHealth:
+        """How a channel does."""
+        with self._database.read() as connection:
+            return channels.health(connection, name)
+
+    def unwell_channels(self) -> list[ChannelHealth]:
+        """The channels that are not fine, by name."""
+        with self._database.read() as connection:
+            return channels.unwell(connection)
+
+    def silences(self) -> list[Silence]:
+        """What is silenced now, oldest first."""
+        with self._database.read() as connection:
+            return [one for one in channels.silences_of(connection) if one.until > self._clock.now()]
 
     # ------------------------------------------------------------------- signs of life
 

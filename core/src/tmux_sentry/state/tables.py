@@ -6,7 +6,7 @@ The others are internal. Times are UTC text in the users' tables and epoch secon
 
 from __future__ import annotations
 
-from sqlalchemy import REAL, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import REAL, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
 metadata = MetaData()
 
@@ -177,12 +177,57 @@ outbox = Table(
     _text("channel"),
     _text("dedupe_key"),
     _text("message"),  # JSON: Message
-    _text("status"),  # pending, delivered, dead
+    _text("status"),  # pending, delivered, dead, dropped (moot before it was told), told (in another one), silenced
     _integer("tries"),
     _text("detail"),
     _real("created_at"),
     _real("next_at"),
     Column("settled_at", REAL),
+    _text("thread", server_default=""),  # of the Message; "" is none
+    _text("matter", server_default=""),  # what is open until somebody decides; "" is nothing
+    _text("ends", server_default=""),  # the matter that this message ends
+    _text("receipt", server_default=""),  # the channel's own name for the delivered message
+    Column("repeat", REAL),  # seconds after which to tell it again while its matter is open
+    Column("told_in", Integer),  # id of the row that tells this one and others
     UniqueConstraint("dedupe_key", "channel"),
     Index("outbox_due", "status", "next_at"),
+    Index("outbox_thread", "thread", "channel", sqlite_where=text("thread != ''")),
+    Index("outbox_matter", "matter", sqlite_where=text("matter != ''")),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _integer("id", primary_key=True),
+    _integer("outbox_id"),
+    _text("channel"),
+    _real("at"),
+    _text("outcome"),  # delivered, retry, permanent, unknown
+    _text("detail"),
+    Index("deliveries_channel", "channel", "at"),
+    Index("deliveries_outbox", "outbox_id"),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    _text("name", primary_key=True),
+    _text("state"),  # on, failing, resting, off
+    _text("why"),
+    _real("since"),
+    Column("until", REAL),  # of a rest
+    _text("settings"),  # a fingerprint of the settings with which it was turned off
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    _text("id", primary_key=True),
+    _text("pipeline"),  # names or shell patterns; "" is any
+    _text("host"),
+    _text("event"),
+    _real("until"),
+    _text("reason"),
+    _text("by"),
+    _real("created_at"),
 )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from tmux_sentry.contracts import ApprovalRequest, Decision, Message
+from tmux_sentry.contracts import ApprovalRequest, Decision, DeliveryResult, Message
 from tmux_sentry.engine.events import Record, Send
 from tmux_sentry.engine.run import Run, to_json
 from tmux_sentry.security.outlet import text_out
-from tmux_sentry.state import outbox, requests
-from tmux_sentry.state.records import PaneState, RunNames
+from tmux_sentry.state import channels, outbox, requests
+from tmux_sentry.state.records import ChannelHealth, Outgoing, PaneState, Planned, RunNames, Silence
 from tmux_sentry.state.tables import intents, pane_keys, pane_states, runs, sends, stage_history
 from tmux_sentry.state.times import iso, iso_or_none
 
@@ -127,9 +127,47 @@ class Transaction:
 
     # ---------------------------------------------------------------- people, panes
 
-    def enqueue(self, message: Message, channels: Sequence[str], dedupe_key: str) -> None:
-        """Queue a message once for each channel; without a key, its id is the key."""
-        outbox.enqueue(self._connection, message, channels, dedupe_key, self._now)
+    def enqueue(
+        self, message: Message, channels: Iterable[str | Planned], dedupe_key: str, *, matter: str = "", ends: str = ""
+    ) -> None:
+        """Queue a message once for each channel; without a key, its id is the key.
+
+        It opens a `matter`, which what is still to be told of ends with, or `ends` one.
+        """
+        outbox.enqueue(self._connection, message, channels, dedupe_key, self._now, matter, ends)
+
+    def end_matter(self, matter: str) -> tuple[list[str], str]:
+        """Nothing more is told of a matter; returns the channels that have told of it, and its thread."""
+        return outbox.end_matter(self._connection, matter, self._now)
+
+    def tried(self, outgoing: Outgoing, result: DeliveryResult) -> bool:
+        """Write one attempt down: delivered, dead, or due again later; returns whether the message is dead now."""
+        said = replace(result, detail=self._say(result.detail))
+        return outbox.tried(self._connection, outgoing, said, self._now)
+
+    def merge(self, together: Sequence[Outgoing], message: Message) -> None:
+        """Tell these messages of one channel in one."""
+        outbox.merge(self._connection, together, message, self._now)
+
+    def channel(self, name: str) -> ChannelHealth:
+        """How a channel does."""
+        return channels.health(self._connection, name)
+
+    def save_channel(self, health: ChannelHealth) -> None:
+        """Write down how a channel does."""
+        channels.save(self._connection, replace(health, why=self._say(health.why)))
+
+    def silences(self) -> list[Silence]:
+        """What is silenced now."""
+        return channels.silent(self._connection, self._now)
+
+    def silence(self, one: Silence) -> None:
+        """Begin a silence."""
+        channels.silence(self._connection, replace(one, reason=self._say(one.reason)))
+
+    def speak(self, id: str) -> bool:
+        """End a silence; False when there is none of that id."""
+        return channels.speak(self._connection, id)
 
     def upsert_pane(self, row: PaneState) -> None:
         """Write what is known of a pane. Another pane under the same id takes the row over, `first_seen_at` too."""

@@ -12,15 +12,16 @@ from tmux_sentry.contracts import Decision, PaneClosed, PaneIdentity, Screen
 from tmux_sentry.engine.conductor import Conductor, Step
 from tmux_sentry.engine.effects import owner
 from tmux_sentry.engine.events import AboutToSend, Ask, Event, Order, Send, SendDone, SendHeld, StopSend
+from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.intake import Intake
 from tmux_sentry.engine.machine import next_due
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.sending import Job, Ports, carry_out
+from tmux_sentry.engine.tails import Tails
 from tmux_sentry.errors import SentryError, Unreachable
-from tmux_sentry.notify.routing import Router
+from tmux_sentry.notify.routing import Defaults, Router
 from tmux_sentry.policy.model import Pipeline
-from tmux_sentry.security.redact import Redactor
 from tmux_sentry.state.database import Database
 from tmux_sentry.state.records import RunNames
 from tmux_sentry.state.store import Store
@@ -81,7 +82,12 @@ class Process:
         self.panes = Panes()
         self._resumed = _Resumed()
         clock: Any = world.schedule
-        self.conductor = Conductor(self.store, clock, Router((), ("people",)), Redactor(), self._let_out)
+        self.conductor = Conductor(
+            self.store,
+            clock,
+            Herald(router=Router(defaults=Defaults(channels=("people",), local=("people",)))),
+            self._let_out,
+        )
         self.intake = Intake(
             store=self.store,
             clock=clock,
@@ -89,6 +95,7 @@ class Process:
             starter=self._resumed,  # type: ignore[arg-type]
             panes=self.panes,
             table=SimpleNamespace(inventoried=lambda *_: None, closed=self.panes.close, hear=lambda *_, **__: None),  # type: ignore[arg-type]
+            tails=Tails(),
             effects=SimpleNamespace(send=self._send, wake_outbox=lambda: None),  # type: ignore[arg-type]
             checks=SimpleNamespace(),  # type: ignore[arg-type]
             doubts=SimpleNamespace(about=lambda _: False, hold=lambda *_: False),  # type: ignore[arg-type]

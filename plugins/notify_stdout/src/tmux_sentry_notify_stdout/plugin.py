@@ -13,6 +13,7 @@ def tmux_sentry_notifiers() -> Iterator[NotifierPlugin]:
         name="stdout",
         description="one line per message on the standard output; only warnings and worse when that is no terminal",
         factory=_make,
+        local=True,
     )
 
 

@@ -1,0 +1,75 @@
+"""What the core and its plugins say to each other: frozen records and Protocols.
+
+Everything here is public API (`from tmux_sentry import Signal, Parser, ...`).
+It imports the standard library only, so a plugin can be imported, tested and
+type-checked without starting anything.
+"""
+
+from __future__ import annotations
+
+from tmux_sentry.contracts.approvals import ApprovalBackend, ApprovalRequest, Complaint, Decision
+from tmux_sentry.contracts.checks import Checker, CheckResult, CheckStatus
+from tmux_sentry.contracts.messages import Delivery, DeliveryResult, Level, Message, Notifier, Rate
+from tmux_sentry.contracts.panes import (
+    AgentState,
+    Emitted,
+    Lines,
+    Observation,
+    Osc,
+    PaneClosed,
+    PaneFacts,
+    PaneIdentity,
+    Screen,
+    TextSource,
+    Title,
+)
+from tmux_sentry.contracts.plugins import (
+    AnyPlugin,
+    ApprovalPlugin,
+    CheckerPlugin,
+    ConfigSchema,
+    NotifierPlugin,
+    ParserPlugin,
+    PluginContext,
+    Setting,
+)
+from tmux_sentry.contracts.signals import Parser, Signal, SignalKind, Trust
+
+__all__ = [
+    "AgentState",
+    "AnyPlugin",
+    "ApprovalBackend",
+    "ApprovalPlugin",
+    "ApprovalRequest",
+    "CheckResult",
+    "CheckStatus",
+    "Checker",
+    "CheckerPlugin",
+    "Complaint",
+    "ConfigSchema",
+    "Decision",
+    "Delivery",
+    "DeliveryResult",
+    "Emitted",
+    "Level",
+    "Lines",
+    "Message",
+    "Notifier",
+    "NotifierPlugin",
+    "Observation",
+    "Osc",
+    "PaneClosed",
+    "PaneFacts",
+    "PaneIdentity",
+    "Parser",
+    "ParserPlugin",
+    "PluginContext",
+    "Rate",
+    "Screen",
+    "Setting",
+    "Signal",
+    "SignalKind",
+    "TextSource",
+    "Title",
+    "Trust",
+]

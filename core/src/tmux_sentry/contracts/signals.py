@@ -1,0 +1,70 @@
+"""What a Parser concludes from observations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any, Protocol, runtime_checkable
+
+from tmux_sentry.contracts.panes import AgentState, Observation, PaneFacts
+
+
+class Trust(IntEnum):
+    """How hard a Signal is to forge by printing text in a pane; higher is harder."""
+
+    GUESSED = 0  # a heuristic read it off a screen
+    PRINTED = 1  # SENTRY text in the pane: anything that prints can say it
+    SIGNED = 2  # SENTRY text whose MAC was verified with the pane's key
+    EMITTED = 3  # handed over out of band by a process in the pane
+
+
+class SignalKind(str, Enum):
+    """What a Signal is about."""
+
+    STATUS = "status"
+    PROGRESS = "progress"
+    STATE = "state"
+    PROMPT = "prompt"
+    ERROR = "error"
+    LIMIT = "limit"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What a Parser concluded from an Observation.
+
+    `digest` identifies the event by its content (sha256 hex of the canonical JSON, or of whatever
+    the parser concluded from); `event_id` is the identity the event brought itself, if any.
+    `live` is true when it came from the stream, and so is new by construction; a Signal read
+    from a capture may be a picture of an old event.
+    """
+
+    kind: SignalKind
+    parser: str
+    trust: Trust
+    confidence: float  # 0..1
+    digest: str
+    at: float
+    stage: str | None = None
+    ok: bool | None = None
+    state: AgentState | None = None
+    message: str = ""
+    percent: float | None = None
+    choices: tuple[str, ...] = ()
+    code: int | None = None  # exit status, for EXIT
+    event_type: str = ""  # "STATUS", "DONE", ...: the word the event itself used
+    event_id: str | None = None
+    run: str | None = None
+    evidence: str = ""  # the text it was concluded from; hostile, sanitised at every exit
+    live: bool = True
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Parser(Protocol):
+    """Turns Observations of any pane into Signals. Stateless or thread-safe; must not block."""
+
+    def parse(self, observation: Observation, pane: PaneFacts) -> Iterable[Signal]:
+        """Signals concluded from one Observation, in order; never raises for hostile text."""

@@ -1,0 +1,34 @@
+"""The last lines of every pane as they were seen, for messages that show them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from tmux_sentry.contracts import Lines, Observation, PaneClosed, PaneIdentity, Screen
+
+#: Lines that a message shows of a pane.
+LINES = 20
+
+
+class Tails:
+    """The loop's thread owns it."""
+
+    def __init__(self) -> None:
+        self._tails: dict[str, deque[str]] = {}
+
+    def note(self, observation: Observation) -> None:
+        """Remember what an observation shows."""
+        key = observation.pane.key
+        if isinstance(observation, PaneClosed):
+            self._tails.pop(key, None)
+        elif isinstance(observation, Screen):
+            self._tails[key] = deque(observation.lines[-LINES:], LINES)
+        elif isinstance(observation, Lines):
+            self._tails.setdefault(key, deque(maxlen=LINES)).extend(observation.lines)
+
+    def of(self, pane: PaneIdentity) -> list[str]:
+        """The last lines of a pane, oldest first, blank ones at the end left out."""
+        lines = list(self._tails.get(pane.key, ()))
+        while lines and not lines[-1].strip():
+            lines.pop()
+        return lines

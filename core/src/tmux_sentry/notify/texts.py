@@ -1,0 +1,39 @@
+"""The titles of our own messages in Chinese. A policy's texts and the engine's reasons stay as written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_ZH = {
+    "stage.succeeded": "{pipeline}：{stage} 成功",
+    "stage.failed": "{pipeline}：{stage} 失败",
+    "stage.timed_out": "{pipeline}：{stage} 超时",
+    "stage.rejected": "{pipeline}：{stage} 被拒绝",
+    "stage.held": "{pipeline}：{stage} 已暂停，等待处理",
+    "stage.resumed": "{pipeline}：{stage} 已继续",
+    "run.succeeded": "{pipeline}：全部成功",
+    "run.failed": "{pipeline}：失败",
+    "run.cancelled": "{pipeline}：已取消",
+    "approval.asked": "{pipeline}：是否批准 {stage}？",
+    "approval.reminder": "{pipeline}：{stage} 仍在等待批准",
+    "approval.timeout": "{pipeline}：{stage} 无人答复，已暂停",
+    "approval.approved": "{pipeline}：{stage} 已由 {by} 批准",
+    "approval.rejected": "{pipeline}：{stage} 已由 {by} 拒绝",
+    "approval.closed": "{pipeline}：{stage} 的审批已失效（{outcome}）",
+    "channel.off": "通知渠道 {channel} 已停用",
+    "channel.failing": "通知渠道 {channel} 持续失败",
+    "channel.recovered": "通知渠道 {channel} 已恢复",
+    "database.restored": "数据库已从备份恢复：不会启动任何流水线，也不会输入任何内容",
+    "test": "tmux-sentry 测试消息",
+}
+
+
+def title(language: str, event: str, english: str, names: Mapping[str, str]) -> str:
+    """The title of an event in a language; the English one where there is no other, or a name is missing."""
+    template = _ZH.get(event) if language == "zh" else None
+    if template is None:
+        return english
+    try:
+        return template.format_map(names)
+    except KeyError:
+        return english

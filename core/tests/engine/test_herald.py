@@ -1,0 +1,205 @@
+"""What people read, and that it ends: from the engine's notices to rows of the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tmux_sentry import PaneIdentity
+from tmux_sentry.contracts import Decision, Delivery, DeliveryResult, Level, Lines, PaneClosed, Screen
+from tmux_sentry.engine.conductor import Conductor
+from tmux_sentry.engine.events import Notify, Order
+from tmux_sentry.engine.herald import Herald
+from tmux_sentry.engine.run import Run
+from tmux_sentry.engine.tails import LINES, Tails
+from tmux_sentry.notify.layout import layout, plain_text
+from tmux_sentry.notify.routing import Defaults, Router
+from tmux_sentry.policy.build import build_pipeline
+from tmux_sentry.policy.model import Escalation, Route
+from tmux_sentry.security.redact import Redactor
+from tmux_sentry.state.records import Outgoing, RunNames
+from tmux_sentry.state.store import Store
+from tmux_sentry.testing.clock import FakeClock
+
+PANE = PaneIdentity(host="nas", server_pid=1, server_start=2, pane_id="%3", pane_pid=4)
+PIPELINE = {
+    "name": "webapp-ci",
+    "match": {"window_name": "x"},
+    "stages": [{"name": "build", "require_approval": True, "actions_on_start": [{"send_keys": "make"}]}],
+}
+ESCALATES = Route(channels=("slack",), escalate=Escalation(after=600, channels=("phone",)), repeat=1800)
+
+
+class Room:
+    def __init__(self, home: Path) -> None:
+        self.clock = FakeClock(1_795_339_200.0)
+        self.store = Store.open(home / "state.db", self.clock)
+
+    def conductor(self, herald: Herald) -> Conductor:
+        return Conductor(self.store, self.clock, herald, lambda step: None)
+
+    def begin(self, herald: Herald) -> tuple[Conductor, Run]:
+        conductor = self.conductor(herald)
+        run = Run(
+            id="r1",
+            pipeline=build_pipeline(PIPELINE),
+            pane=PANE,
+            pane_name="work:build.0",
+            policy_digest="d",
+            started_at=self.clock.now(),
+        )
+        names = RunNames(session_name="work", window_name="build", window_index=0, pane_index=0)
+        return conductor, conductor.add(run, names)
+
+    def messages(self, *events: str) -> list[Outgoing]:
+        return [one for one in reversed(self.store.messages()) if not events or one.message.event in events]
+
+    def deliver(self, channel: str) -> None:
+        for one in self.store.due_messages(channel):
+            self.store.message_tried(one, DeliveryResult(outcome=Delivery.DELIVERED, receipt=f"ts-{one.id}"))
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    made.store.close()
+
+
+def herald(*routes: Route, **more: Any) -> Herald:
+    return Herald(router=Router(routes=routes or (Route(channels=("slack",)),)), **more)
+
+
+def decide(room: Room, conductor: Conductor, approved: bool) -> None:
+    (pending,) = room.store.pending_approvals()
+    decision = Decision(
+        request_id=pending.request.id, approved=approved, by="ann", channel="web", at=room.clock.now(), comment="ok"
+    )
+    assert conductor.decide(decision) == ("approved" if approved else "rejected")
+
+
+def test_a_question_says_where_what_and_how_to_answer(room: Room) -> None:
+    room.begin(herald())
+    (asked,) = room.messages("approval.asked")
+    message = asked.message
+    (pending,) = room.store.pending_approvals()
+    assert message.level is Level.APPROVAL
+    assert message.title == "webapp-ci: approve build?"
+    assert "make" in message.text
+    assert list(message.fields)[:5] == ["host", "pane", "pipeline", "stage", "run"]
+    assert (message.fields["host"], message.fields["stage"]) == ("nas", "build")
+    assert message.answer.splitlines()[0] == f"tmux-sentry approve {pending.request.id}"
+    assert (message.thread, message.subject) == ("r1", "webapp-ci: work:build.0 @ nas")
+
+
+@pytest.mark.parametrize(("approved", "event"), [(True, "approval.approved"), (False, "approval.rejected")])
+def test_an_answer_ends_it_where_it_was_asked_and_nobody_else_is_called(room: Room, approved: bool, event: str) -> None:
+    conductor, _ = room.begin(herald(ESCALATES))
+    room.deliver("slack")
+    decide(room, conductor, approved)
+    room.clock.advance(4000)
+    assert room.store.due_messages("phone") == []
+    ends = [one for one in room.store.due_messages("slack") if one.message.event == event]
+    assert [(one.message.ends, one.message.first) for one in ends] == [("ts-1", "ts-1")]
+    assert "by ann" in ends[0].message.title
+    assert not [one for one in room.messages("approval.asked") if one.status == "pending"]
+
+
+def test_without_an_answer_others_are_called_and_it_is_told_again(room: Room) -> None:
+    room.begin(herald(ESCALATES))
+    room.deliver("slack")
+    room.clock.advance(601)
+    assert [one.message.event for one in room.store.due_messages("phone")] == ["approval.asked"]
+    room.clock.advance(1200)
+    assert [one.message.id for one in room.store.due_messages("slack")] == [
+        f"{room.messages('approval.asked')[0].message.id}#again1"
+    ]
+
+
+def test_a_question_that_was_answered_before_it_was_told_is_not_told(room: Room) -> None:
+    conductor, _ = room.begin(herald())
+    decide(room, conductor, True)
+    assert [one.status for one in room.messages("approval.asked")] == ["dropped"]
+    assert room.messages("approval.approved") == []
+
+
+def test_a_run_that_is_held_is_told_to_be_held_until_it_goes_on(room: Room) -> None:
+    conductor, run = room.begin(herald())
+    decide(room, conductor, True)
+    conductor.order(run.id, Order(verb="hold", reason="look at it"))
+    (held,) = room.messages("stage.held")
+    assert held.message.answer == "tmux-sentry runs resume r1 --send|--skip|--abort"
+    room.deliver("slack")
+    conductor.order(run.id, Order(verb="skip"))
+    (resumed,) = room.messages("stage.resumed")
+    assert resumed.ends == "held/r1"
+
+
+def test_the_last_lines_are_told_where_somebody_wants_them_and_without_secrets(room: Room) -> None:
+    tails = Tails()
+    tails.note(Lines(pane=PANE, at=1.0, lines=("one", "\x1b[31mtoken hunter22-secret", "")))
+    wants = Route(channels=("slack",), include_output=True)
+    room.begin(herald(wants, tail=tails.of, redact=Redactor(["hunter22-secret"])))
+    (asked,) = room.messages("approval.asked")
+    assert asked.message.output == "one\ntoken [redacted]"
+
+
+def test_the_last_lines_are_told_to_nobody_else(room: Room) -> None:
+    tails = Tails()
+    tails.note(Lines(pane=PANE, at=1.0, lines=("one",)))
+    room.begin(herald(tail=tails.of))
+    assert [one.message.output for one in room.messages()] == [""] * len(room.messages())
+
+
+def test_tails_follow_streams_and_screens_and_forget_what_is_gone() -> None:
+    tails = Tails()
+    tails.note(Lines(pane=PANE, at=1.0, lines=tuple(map(str, range(50)))))
+    tails.note(Lines(pane=PANE, at=1.0, lines=("50",)))
+    assert tails.of(PANE) == [str(number) for number in range(51 - LINES, 51)]
+    tails.note(Screen(pane=PANE, at=1.0, lines=("a", "b", "", " "), cursor=(0, 0)))
+    assert tails.of(PANE) == ["a", "b"]
+    other = replace(PANE, pane_id="%4")
+    assert tails.of(other) == []
+    tails.note(PaneClosed(pane=PANE, at=1.0))
+    assert tails.of(PANE) == []
+
+
+def test_titles_are_in_the_language_of_the_people_and_a_policys_own_are_not_touched(room: Room) -> None:
+    conductor, _ = room.begin(herald(language="zh"))
+    (asked,) = room.messages("approval.asked")
+    assert asked.message.title == "webapp-ci：是否批准 build？"
+    conductor.announce(Notify(event="policy.notify", level=Level.INFO, title="done", dedupe_key="own"))
+    assert room.messages("policy.notify")[0].message.title == "done"
+    parts = layout(asked.message)
+    assert parts.level == "待审批"
+    assert ("主机", "nas") in parts.fields
+
+
+def test_what_is_silenced_is_not_told(room: Room) -> None:
+    from tmux_sentry.notify.by_hand import NotifyOrders
+
+    NotifyOrders(room.store, room.clock).silence(60, "maintenance", "ann", pipeline="webapp-*")
+    room.begin(herald())
+    assert {one.status for one in room.messages()} == {"silenced"}
+    assert room.store.due_messages("slack") == []
+
+
+def test_nothing_of_a_pane_can_fake_the_rest_of_a_message(room: Room) -> None:
+    hostile = "x\x1b]0;t\x07\nto answer:\n  tmux-sentry approve"
+    notice = Notify(event="policy.notify", level=Level.INFO, title=hostile, dedupe_key="k", fields={"pane": hostile})
+    room.conductor(herald()).announce(notice)
+    shown = plain_text(room.messages()[0].message)
+    assert "\x1b" not in shown
+    assert "\nto answer" not in shown
+
+
+def test_by_default_a_phone_does_not_hear_of_every_stage(room: Room) -> None:
+    router = Router(defaults=Defaults(channels=("screen", "phone"), local=("screen",)))
+    room.conductor(Herald(router=router)).announce(
+        Notify(event="stage.succeeded", level=Level.INFO, title="t", dedupe_key="k")
+    )
+    assert [one.channel for one in room.messages()] == ["screen"]
