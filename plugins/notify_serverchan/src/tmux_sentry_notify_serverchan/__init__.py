@@ -1,0 +1,1 @@
+"""tmux-sentry plugin: the notification channel `serverchan`."""
