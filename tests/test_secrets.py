@@ -11,17 +11,20 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
+from tmux_sentry.testing.provider import Provider, Reply
+
+ROBOT = "5d6c1f2e-1111-4222-8333-abcdefabcdef"
 #: The .env of the README, and what of it must be seen nowhere.
 ENV = {
     "APPROVAL_SECRET": "a-secure-secret-of-thirty-two-bytes-and-more",
-    "WECHAT_WORK_WEBHOOK": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=5d6c-YOUR-KEY",
+    "WECHAT_WORK_WEBHOOK": "(of the test's own server)",
     "GITHUB_TOKEN": "ghp_your_github_token",
     "NOTIFICATION_CHANNELS": "stdout,wechat_work",
 }
@@ -41,24 +44,6 @@ POLICY = """
 """
 NAMES = ["pipelines.deploy.vars.unused", "pipelines.deploy.stages.first.actions_on_start.1.external_check.password"]
 PLUGINS = {
-    "notify_standin": """
-        from pathlib import Path
-        from tmux_sentry import Delivery, DeliveryResult, NotifierPlugin, Setting, hookimpl
-
-        class StandIn:
-            def __init__(self, context):
-                self._webhook = context.settings["WECHAT_WORK_WEBHOOK"]
-
-            def send(self, message):
-                with Path("sent.log").open("a") as log:
-                    log.write(f"{self._webhook} {message.title}\\n")
-                return DeliveryResult(outcome=Delivery.DELIVERED)
-
-        @hookimpl
-        def tmux_sentry_notifiers():
-            settings = (Setting(name="WECHAT_WORK_WEBHOOK", description="x", secret=True),)
-            yield NotifierPlugin(name="wechat_work", settings=settings, factory=StandIn)
-    """,
     "check_standin": """
         from pathlib import Path
         from tmux_sentry import CheckerPlugin, CheckResult, CheckStatus, Setting, hookimpl
@@ -88,7 +73,7 @@ PLUGINS = {
 
 @pytest.fixture
 def plugins(sandbox: Any) -> str:
-    """A channel and a check that write down what they were given, installed as pip leaves them; for PYTHONPATH."""
+    """A check that writes down what it was given, installed as pip leaves it; for PYTHONPATH."""
     site = sandbox.path / "site"
     for entry, source in PLUGINS.items():
         name = "tmux-sentry-" + entry.replace("_", "-")
@@ -99,6 +84,12 @@ def plugins(sandbox: Any) -> str:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n{requires}\n")
         (info / "entry_points.txt").write_text(f"[tmux_sentry]\n{entry} = {entry}_module\n")
     return os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.fixture
+def wechat() -> Iterator[Provider]:
+    with Provider(Reply.of_json({"errcode": 0, "errmsg": "ok"})) as server:
+        yield server
 
 
 @pytest.fixture
@@ -180,14 +171,15 @@ def at_terminal(sandbox: Any, argv: list[str], answers: list[str]) -> tuple[int,
 # ------------------------------------------------------------------------- the main job
 
 
-def test_the_env_file_of_the_readme_runs_with_every_value_encrypted(room: Any, plugins: str) -> None:
-    for name, value in ENV.items():
+def test_the_env_file_of_the_readme_runs_with_every_value_encrypted(room: Any, plugins: str, wechat: Provider) -> None:
+    env = ENV | {"WECHAT_WORK_WEBHOOK": f"{wechat.url}/cgi-bin/webhook/send?key={ROBOT}"}
+    for name, value in env.items():
         put_ok(room, name, value, PYTHONPATH=plugins)
     policy = room.write("p.yaml", POLICY)
     for name in NAMES:
         put_ok(room, name, f"hunter2-{name}", "--file", policy, PYTHONPATH=plugins)
     files = (room.work / ".env").read_text() + policy.read_text()
-    secrets = [*ENV.values(), *(f"hunter2-{name}" for name in NAMES)]
+    secrets = [*env.values(), *(f"hunter2-{name}" for name in NAMES)]
     assert [secret for secret in secrets if secret in files] == []
     assert files.count("enc:v1:") == len(secrets)
 
@@ -199,7 +191,8 @@ def test_the_env_file_of_the_readme_runs_with_every_value_encrypted(room: Any, p
     assert room.typed() == ["npm run first"]
     assert room.stages() == [("first", "succeeded")]
     assert (room.work / "asked.log").read_text() == f"ghp_your_github_token hunter2-{NAMES[1]}"
-    assert (room.work / "sent.log").read_text().splitlines()[-1].startswith(ENV["WECHAT_WORK_WEBHOOK"])
+    assert {request.path for request in wechat.requests} == {f"/cgi-bin/webhook/send?key={ROBOT}"}
+    assert "all is well" in wechat.requests[0].body.decode()
     assert "no approval links" not in run.output
     # What was encrypted is nowhere: not in the output, not in the database.
     stored = b"".join(path.read_bytes() for path in room.home.rglob("state.db*"))
