@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
 from tmux_sentry.contracts.messages import Delivery, DeliveryResult
@@ -27,13 +27,23 @@ AGENT = "tmux-sentry"
 class HttpError(Exception):
     """There is no answer; the message says why, without the address, which may hold a key."""
 
+    outcome: ClassVar[Delivery]
+
+    def result(self) -> DeliveryResult:
+        """What it means for a message."""
+        return DeliveryResult(outcome=self.outcome, detail=str(self))
+
 
 class NotSent(HttpError):
     """The service cannot have seen the request."""
 
+    outcome = Delivery.RETRY
+
 
 class AnswerLost(HttpError):
     """The service may have seen the request, and even acted on it."""
+
+    outcome = Delivery.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +140,8 @@ def deliver(
         return DeliveryResult(outcome=Delivery.PERMANENT, detail=detail, whole_channel=True)
     try:
         answer = exchange("POST", url, headers=headers, body=body, verify=verify, timeout=timeout)
-    except NotSent as error:
-        return DeliveryResult(outcome=Delivery.RETRY, detail=str(error))
-    except AnswerLost as error:
-        return DeliveryResult(outcome=Delivery.UNKNOWN, detail=str(error))
+    except HttpError as error:
+        return error.result()
     return read(answer) if 200 <= answer.status < 300 else refusal(answer)
 
 

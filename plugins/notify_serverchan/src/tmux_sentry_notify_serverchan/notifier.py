@@ -14,11 +14,10 @@ from datetime import datetime, timedelta, timezone
 
 from tmux_sentry import (
     Answer,
-    AnswerLost,
     Delivery,
     DeliveryResult,
+    HttpError,
     Message,
-    NotSent,
     clean,
     exchange,
     refusal,
@@ -63,11 +62,10 @@ class ServerchanNotifier:
         asked_before = message.id in self._unknown
         try:
             answer = exchange("POST", self._configured.url, headers=_HEADERS, body=self._body(message))
-        except NotSent as error:
-            return DeliveryResult(outcome=Delivery.RETRY, detail=str(error))
-        except AnswerLost as error:
-            self._remember(message.id)
-            return DeliveryResult(outcome=Delivery.UNKNOWN, detail=str(error))
+        except HttpError as error:
+            if error.outcome is Delivery.UNKNOWN:
+                self._remember(message.id)
+            return error.result()
         result = self._read(answer, asked_before)
         if result.outcome is Delivery.DELIVERED:
             self._unknown.pop(message.id, None)

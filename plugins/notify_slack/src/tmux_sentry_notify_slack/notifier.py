@@ -11,13 +11,12 @@ from urllib.parse import urlsplit
 
 from tmux_sentry import (
     Answer,
-    AnswerLost,
     Delivery,
     DeliveryResult,
+    HttpError,
     Level,
     Message,
     Notifier,
-    NotSent,
     clean,
     exchange,
     refusal,
@@ -185,10 +184,8 @@ def _exchange(
     kind = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
     try:
         answer = exchange("POST", url, headers=kind, body=body, timeout=timeout)
-    except NotSent as error:
-        return DeliveryResult(outcome=Delivery.RETRY, detail=str(error))
-    except AnswerLost as error:
-        return DeliveryResult(outcome=Delivery.UNKNOWN, detail=str(error))
+    except HttpError as error:
+        return error.result()
     said = answer.body
     for key in keys:
         said = said.replace(key.encode(), b"***")

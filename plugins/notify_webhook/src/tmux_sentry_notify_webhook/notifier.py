@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from tmux_sentry import Answer, AnswerLost, Delivery, DeliveryResult, Message, Notifier, NotSent, exchange, refusal
+from tmux_sentry import Answer, Delivery, DeliveryResult, HttpError, Message, Notifier, exchange, refusal
 from tmux_sentry_notify_webhook import payload, signing
 
 #: Seconds to let a receiver rest that is overloaded and does not say for how long.
@@ -76,10 +76,8 @@ class WebhookNotifier:
             headers["webhook-signature"] = signing.signature(self.keys, id_, at, body)
         try:
             answer = exchange("POST", self.address.url, headers=headers, body=body)
-        except NotSent as error:
-            return DeliveryResult(outcome=Delivery.RETRY, detail=str(error))
-        except AnswerLost as error:
-            return DeliveryResult(outcome=Delivery.UNKNOWN, detail=str(error))
+        except HttpError as error:
+            return error.result()
         said = answer.body
         for key in self.address.keys:
             said = said.replace(key, b"***")
