@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DEFAULT_PLUGINS = {"approval_file", "notify_stdout", "parser_sentry"}
-FOLDERS = ["./core", *(f"./plugins/{name}" for name in sorted(DEFAULT_PLUGINS))]
+EVERY = {folder.name for folder in (ROOT / "plugins").iterdir() if (folder / "pyproject.toml").exists()}
+DEFAULT = EVERY - {"notify_apprise"}
+SOME = {"approval_file", "parser_sentry"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -57,16 +58,22 @@ def installed_plugins(bin_folder: Path, cwd: Path) -> dict[str, str]:
 
 @pytest.mark.usefixtures("registry")
 @pytest.mark.parametrize(
-    "arguments",
-    [["-e", "."], ["-r", "requirements.txt"], FOLDERS],
+    ("arguments", "plugins"),
+    [
+        (["-e", "."], DEFAULT),
+        (["-r", "requirements.txt"], EVERY),
+        (["./core", *(f"./plugins/{name}" for name in sorted(SOME))], SOME),
+    ],
     ids=["-e .", "-r requirements.txt", "by folder"],
 )
-def test_pip_installs_a_working_command(checkout: Path, tmp_path: Path, arguments: list[str]) -> None:
+def test_pip_installs_a_working_command(
+    checkout: Path, tmp_path: Path, arguments: list[str], plugins: set[str]
+) -> None:
     venv.create(tmp_path / "venv", with_pip=False)
     bin_folder = tmp_path / "venv" / "bin"
     pip = [sys.executable, "-m", "pip", "--python", str(bin_folder / "python")]
     run(*pip, "install", "--quiet", "--no-compile", *arguments, cwd=checkout)
-    assert installed_plugins(bin_folder, tmp_path) == dict.fromkeys(DEFAULT_PLUGINS, "ok")
+    assert installed_plugins(bin_folder, tmp_path) == dict.fromkeys(plugins, "ok")
 
 
 @pytest.mark.usefixtures("registry")
@@ -75,6 +82,6 @@ def test_uv_sync_installs_a_working_command_that_follows_the_checkout(checkout: 
     assert uv, "uv is in requirements-dev.txt"
     run(uv, "sync", "--quiet", "--python", sys.executable, cwd=checkout)
     bin_folder = checkout / ".venv" / "bin"
-    assert installed_plugins(bin_folder, tmp_path) == dict.fromkeys(DEFAULT_PLUGINS, "ok")
+    assert installed_plugins(bin_folder, tmp_path) == dict.fromkeys(DEFAULT, "ok")
     where = run(bin_folder / "python", "-c", "import tmux_sentry; print(tmux_sentry.__file__)", cwd=tmp_path)
     assert where.strip() == str(checkout / "core/src/tmux_sentry/__init__.py")
