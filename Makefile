@@ -12,7 +12,7 @@ demo: ## watch tmux-sentry work, with nothing configured; leaves nothing behind
 
 test: ## run all tests (ARGS="tests/test_parser.py -v" runs some)
 	@scripts/setup test
-	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
+	$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: ## lint and type-check
 	@scripts/setup test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import re
 import subprocess
@@ -113,6 +114,7 @@ def imported(folder: Path) -> set[str]:
     return found
 
 
+@functools.cache
 def providers_of_modules() -> dict[str, set[str]]:
     """Which installed distributions bring each top-level module (`packages_distributions` misses some on 3.10)."""
     providers: dict[str, set[str]] = {}
@@ -124,7 +126,7 @@ def providers_of_modules() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("folder", MEMBERS, ids=lambda folder: folder.name)
 def test_a_member_declares_what_it_imports(folder: Path) -> None:
-    providers = providers_of_modules()
+    providers = dict(providers_of_modules())
     own = {"tmux_sentry", f"tmux_sentry_{folder.name}"}
     if folder.name == "core":
         own |= {"pytest", "cryptography"}  # tmux_sentry.testing is only imported by tests, which bring them
