@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -241,3 +242,40 @@ def test_check_names_what_keeps_a_channel_from_being_used(sandbox: Any) -> None:
     for name, what in missing.items():
         assert any(f"notification channel {name}: " in line and what in line for line in done.stderr.splitlines()), name
     assert [one for one in sandbox.json("check", "--policy", policy, "--env-file", env)["warnings"] if "slack" in one]
+
+
+def test_check_and_doctor_name_a_channel_without_its_settings_wherever_it_is_named(sandbox: Any) -> None:
+    routes = "notifications: [{channels: [stdout], escalate: {channels: [webhook]}}]\n"
+    policy = sandbox.write("routes.yaml", routes + dedent(ASK))
+    env = sandbox.write(".env", "NOTIFICATION_CHANNELS=stdout\n")
+    assert "WEBHOOK_URL" in sandbox.run("check", "--policy", policy, "--env-file", env).stderr
+    doctor = sandbox.run("doctor", "--hosts", sandbox.hosts, NOTIFICATION_CHANNELS="stdout,webhook")
+    assert "webhook: WEBHOOK_URL" in doctor.stdout
+    assert "webhook can be used" not in doctor.stdout
+
+
+def test_a_question_that_was_decided_while_its_channel_was_off_is_not_asked_later(
+    sandbox: Any, wechat: Provider
+) -> None:
+    sandbox.pane()
+    wechat.answer = REMOVED
+    env = settings(wechat)
+    sandbox.watch(sandbox.write("ask.yaml", ASK), **env)
+    sandbox.wait(lambda: wechat.requests, "the question, which is refused")
+    (pending,) = sandbox.json("approvals")
+    sandbox.ok("reject", pending["id"])
+    wechat.requests.clear()
+    wechat.answer = TAKEN
+    sandbox.ok("notify", "test", "wechat_work", **env)
+    sandbox.wait(lambda: "deploy: failed" in texts(wechat), "what had waited")
+    assert "approve ship?" not in texts(wechat)
+
+
+def test_the_log_finds_a_message_by_its_short_id(sandbox: Any, wechat: Provider) -> None:
+    sandbox.pane()
+    sandbox.watch(sandbox.write("ask.yaml", ASK), **settings(wechat))
+    sandbox.wait(lambda: wechat.requests, "the question")
+    (asked, *_) = [row for row in sandbox.json("notify", "log") if row["event"] == "approval.asked"]
+    found = sandbox.json("notify", "log", f"#{asked['short']}")
+    assert {row["channel"] for row in found} == {"stdout", "wechat_work"}
+    assert sandbox.run("notify", "log", "zzzzzz").returncode == 2

@@ -459,19 +459,23 @@ def test_check_ends_with_2_for_an_invalid_file(room: Any) -> None:
 
 def test_status_tells_the_newest_an_old_and_an_unknown_key(room: Any) -> None:
     put_ok(room, "GITHUB_TOKEN", "x")
+    put_ok(room, "A", "x")
     (room.work / "old.env").write_text((room.work / ".env").read_text())
     (room.work / "old.env").chmod(0o600)
     room.ok("secrets", "rotate")
     with (room.work / ".env").open("a") as file:
-        file.write((room.work / "old.env").read_text().replace("GITHUB_TOKEN", "A"))
+        token, other = (room.work / "old.env").read_text().splitlines(keepends=True)
+        file.write(other + token.replace("GITHUB_TOKEN", "MOVED"))
         file.write("B=enc:v1:00000000:" + "A" * 40 + "\nC=enc:v1:x\nD=plain\n")
     env = {"SMTP_PASSWORD": "enc:v1:00000000:" + "A" * 40}
     rows = room.json("secrets", "status", **env)
     assert [(row["file"], row["line"], row["name"], row["state"]) for row in rows] == [
         (".env", 1, "GITHUB_TOKEN", "newest"),
-        (".env", 2, "A", "old"),
-        (".env", 3, "B", "unknown"),
-        (".env", 4, "C", "damaged"),
+        (".env", 2, "A", "newest"),
+        (".env", 3, "A", "old"),
+        (".env", 4, "MOVED", "damaged"),
+        (".env", 5, "B", "unknown"),
+        (".env", 6, "C", "damaged"),
         ("environment", 0, "SMTP_PASSWORD", "unknown"),
     ]
     told = room.ok("secrets", "status")

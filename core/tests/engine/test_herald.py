@@ -42,11 +42,11 @@ class Room:
     def conductor(self, herald: Herald) -> Conductor:
         return Conductor(self.store, self.clock, herald, lambda step: None)
 
-    def begin(self, herald: Herald) -> tuple[Conductor, Run]:
+    def begin(self, herald: Herald, pipeline: dict[str, Any] = PIPELINE) -> tuple[Conductor, Run]:
         conductor = self.conductor(herald)
         run = Run(
             id="r1",
-            pipeline=build_pipeline(PIPELINE),
+            pipeline=build_pipeline(pipeline),
             pane=PANE,
             pane_name="work:build.0",
             policy_digest="d",
@@ -160,7 +160,12 @@ def test_tails_follow_streams_and_screens_and_forget_what_is_gone() -> None:
     tails.note(Lines(pane=PANE, at=1.0, lines=tuple(map(str, range(50)))))
     tails.note(Lines(pane=PANE, at=1.0, lines=("50",)))
     assert tails.of(PANE) == [str(number) for number in range(51 - LINES, 51)]
-    tails.note(Screen(pane=PANE, at=1.0, lines=("a", "b", "", " "), cursor=(0, 0)))
+    tails.note(Screen(pane=PANE, at=1.0, lines=("48", "49"), cursor=(0, 0)))
+    assert tails.of(PANE)[-1] == "50"  # taken before that line came
+    tails.note(Screen(pane=PANE, at=1.0, lines=("49", "50", "$"), cursor=(0, 0)))
+    assert tails.of(PANE) == ["49", "50", "$"]
+    tails.note(Lines(pane=PANE, at=1.0, lines=("51",)))
+    tails.note(Screen(pane=PANE, at=1.0, lines=("a", "b", "", " "), cursor=(0, 0), resync=True))  # after a gap
     assert tails.of(PANE) == ["a", "b"]
     other = replace(PANE, pane_id="%4")
     assert tails.of(other) == []
@@ -203,3 +208,17 @@ def test_by_default_a_phone_does_not_hear_of_every_stage(room: Room) -> None:
         Notify(event="stage.succeeded", level=Level.INFO, title="t", dedupe_key="k")
     )
     assert [one.channel for one in room.messages()] == ["screen"]
+
+
+def test_each_message_names_the_stage_it_is_about_and_no_other(room: Room) -> None:
+    """By the end of the step the run may have gone on to the next one."""
+    stage = {"require_approval": True, "actions_on_start": [{"send_keys": "make"}]}
+    stages = [{"name": "build", **stage}, {"name": "mend", "triggers": [{"after_stage_failure": "build"}], **stage}]
+    conductor, _ = room.begin(herald(language="zh"), {**PIPELINE, "stages": stages})
+    decide(room, conductor, False)
+    told = {one.message.event: one.message for one in room.messages()}
+    assert (told["stage.rejected"].fields["stage"], told["approval.asked"].fields["stage"]) == ("build", "mend")
+    assert told["stage.rejected"].title == "webapp-ci：build 被拒绝"
+    decide(room, conductor, False)
+    (failed,) = room.messages("run.failed")
+    assert "stage" not in failed.message.fields

@@ -111,3 +111,16 @@ def test_the_commands_import_nothing_heavy_before_they_run() -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("event", "near"), [("stage.fialed", "did you mean 'stage.failed'?"), ("aproval.*", ""), ("stage.*", None)]
+)
+def test_an_event_that_there_is_not_is_a_warning(
+    policy: Path, capsys: pytest.CaptureFixture[str], event: str, near: str | None
+) -> None:
+    policy.write_text(f"{GOOD}notifications: [{{channels: [stdout], events: ['{event}']}}]\n")
+    assert main(["check", "--policy", str(policy)]) == 0
+    err = capsys.readouterr().err
+    assert (f"no event is named '{event}'" in err) is (near is not None)
+    assert (near or "") in err

@@ -132,13 +132,17 @@ def test_what_waits_to_be_told_is_dropped_when_its_matter_has_ended(store: Store
     assert status(store) == {"asked@slack": "delivered", "asked@email": "dropped"}
 
 
-def test_a_message_that_may_have_arrived_is_not_dropped_and_its_channel_is_told_the_end(store: Store) -> None:
+@pytest.mark.parametrize(("outcome", "told"), [(Delivery.UNKNOWN, ["slack"]), (Delivery.RETRY, [])])
+def test_a_channel_that_may_have_told_is_told_the_end_and_nobody_is_asked_any_more(
+    store: Store, outcome: Delivery, told: list[str]
+) -> None:
+    """A channel that was off for a day must not ask what was decided yesterday."""
     queue(store, "asked", "slack", matter="approval/1")
     (one,) = store.due_messages("slack")
-    store.message_tried(one, result(Delivery.UNKNOWN))
+    store.message_tried(one, result(outcome))
     with store.transaction() as tx:
-        assert tx.end_matter("approval/1")[0] == ["slack"]
-    assert status(store) == {"asked@slack": "pending"}
+        assert tx.end_matter("approval/1")[0] == told
+    assert status(store) == {"asked@slack": "dropped"}
 
 
 def test_it_is_told_again_until_its_matter_ends(store: Store, clock: FakeClock) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from tmux_sentry.cli import telling
 from tmux_sentry.cli.parts import needed, wanted
 from tmux_sentry.cli.session import Session, locked_store, read_hosts, transport_of
-from tmux_sentry.policy.model import ExternalCheck, NotifyAction, Policy
+from tmux_sentry.policy.model import ExternalCheck, Policy
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
     from tmux_sentry.engine.runner import Runner
-    from tmux_sentry.policy.model import Action
     from tmux_sentry.state.store import Store
     from tmux_sentry.transport.base import Transport
     from tmux_sentry.watch.events import Sink
@@ -41,7 +40,7 @@ def build_runner(
     clock, registry = SystemClock(), session.registry
     hosts = read_hosts(session, hosts_file)
     own = () if dry_run else session.settings.notification_channels
-    notifiers = telling.notifiers(session, own, () if dry_run else _channels(policy))
+    notifiers = telling.notifiers(session, own, () if dry_run else telling.named(policy))
     checkers = needed(session, registry.checkers, _checks(policy), "external check", "checker")
 
     def way(host: Host) -> Transport:
@@ -77,26 +76,9 @@ def build_runner(
         yield runner
 
 
-def _channels(policy: Policy) -> list[str]:
-    """Every channel that the policy names."""
-    routed = [name for route in policy.routes for name in route.channels]
-    routed += [name for route in policy.routes if route.escalate for name in route.escalate.channels]
-    return routed + [name for one in _actions(policy) if isinstance(one, NotifyAction) for name in one.channels]
-
-
 def _checks(policy: Policy) -> list[str]:
     """Every type of external check that the policy names."""
-    return [one.type for one in _actions(policy) if isinstance(one, ExternalCheck)]
-
-
-def _actions(policy: Policy) -> Iterator[Action]:
-    for pipeline in policy.pipelines:
-        for stage in pipeline.stages:
-            lists: Sequence[Sequence[Action]] = (
-                stage.actions_on_start, stage.on_success, stage.on_failure, stage.on_timeout or (),
-            )  # fmt: skip
-            for actions in lists:
-                yield from actions
+    return [one.type for one in telling.actions(policy) if isinstance(one, ExternalCheck)]
 
 
 def _watcher(host: Host, transport: Transport, store: Store, *, dry_run: bool) -> Callable[[Sink], Watcher]:

@@ -53,7 +53,8 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     hosts_file, diagnostics = _hosts(hosts, result.diagnostics, settings.vault)
     failed = any(not diagnostic.warning for diagnostic in diagnostics)
     panes = [] if failed or hosts_file is None else live_panes(session, result.require(), hosts_file.hosts)
-    warnings = (*settings.warnings, *telling.problems(session, settings.notification_channels))
+    named = telling.named(result.require()) if not failed else []
+    warnings = (*settings.warnings, *telling.problems(session, (*settings.notification_channels, *named)))
     if as_json:
         output.emit_json(_as_json(result, diagnostics, warnings, panes, failed))
     else:

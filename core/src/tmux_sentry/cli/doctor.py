@@ -92,7 +92,8 @@ def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path 
         # Asked again: a `run` beside us may have written since we began.
         yield from clock.heartbeat(known.seen_at, time.time())
     local = [name for name, record in session.registry.notifiers.items() if record.local]
-    yield from channels.configured(settings.notification_channels, lambda name: _build(session, name), local)
+    unwell = [one.name for one in known.unwell] if known else []
+    yield from channels.configured(settings.notification_channels, lambda name: _build(session, name), local, unwell)
     yield from channels.health(known.unwell if known else ())
     yield from channels.unheard(settings.home)
     yield from channels.outbox(known.undelivered if known else (), running=running.running)
@@ -145,13 +146,13 @@ def _in_clear(session: Session, env_file: Path | None) -> Iterator[tuple[str, st
                 yield one.value.place, one.value.name, one.fix
 
 
-def _build(session: Session, channel: str) -> None:
+def _build(session: Session, channel: str) -> object:
     """Make the channel as `run` does. Raises SentryError."""
     from tmux_sentry.cli.parts import needed
 
     # What a plugin prints must not end up in somebody's `--json`.
     with contextlib.redirect_stdout(sys.stderr):
-        needed(session, session.registry.notifiers, [channel], "notification channel", "notifier")
+        return needed(session, session.registry.notifiers, [channel], "notification channel", "notifier")[channel]
 
 
 def _hosts(session: Session, hosts_file: Path | None, known: Known | None, *, running: bool) -> Iterator[Finding]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.session import begin
 from tmux_sentry.errors import SentryError
+
+if TYPE_CHECKING:
+    from tmux_sentry.contracts import Setting
 
 _UNIT = """\
 # A user unit: cp tmux-sentry.service ~/.config/systemd/user/ && systemctl --user enable --now tmux-sentry
@@ -51,7 +56,7 @@ def command(directory: Path) -> None:
     files = {
         "configs/hosts.example.yaml": (_example("configs/hosts.example.yaml"), 0o600),
         "policies/default.yaml": (_example("policies/default.yaml"), 0o644),
-        ".env.example": (_env_example(), 0o600),
+        ".env.example": (_env_example(session.registry.settings), 0o600),
         "tmux-sentry.service": (_UNIT.format(directory=directory.resolve(), program=_program()), 0o644),
     }
     for name, (text, mode) in files.items():
@@ -63,7 +68,8 @@ def command(directory: Path) -> None:
         private_directory(home / name)
     key = key_file_of(session.settings.values, os.environ)
     made = make_key_file(key)
-    output.say(f"{'made ' if made else 'kept '}  {home} (0700), with its key{'' if key.parent == home else f' {key}'}")
+    output.say(f"ready  {home}")
+    output.say(f"{'made ' if made else 'kept '}  {key}, the key of encrypted values")
     output.say("next: edit policies/default.yaml, then: tmux-sentry check --policy policies/default.yaml")
 
 
@@ -87,12 +93,13 @@ def _example(name: str) -> str:
     return (files("tmux_sentry") / "examples" / name).read_text(encoding="utf-8")
 
 
-def _env_example() -> str:
+def _env_example(of_plugins: Iterable[Setting]) -> str:
     from tmux_sentry.config.keys import KEY_VARIABLE
     from tmux_sentry.config.settings import core_settings
 
     lines = ["# Copy to .env, chmod 600, fill in what you use. The environment wins over this file."]
-    for setting in core_settings():
+    known = {setting.name: setting for setting in (*of_plugins, *core_settings())}
+    for setting in (known[name] for name in sorted(known)):
         if setting.name == KEY_VARIABLE:
             continue  # it locks this file
         lines += ["", f"# {setting.description}", f"#{setting.name}="]

@@ -15,7 +15,9 @@ from tmux_sentry.errors import EXIT_FAILED, EXIT_OK, UsageError
 if TYPE_CHECKING:
     from tmux_sentry.state.records import Outgoing
 
-_LOG_COLUMNS = ("id", "at", "channel", "level", "event", "title", "status", "tries", "detail")
+#: Rows that are looked through for an id.
+_ALL = 100_000
+_LOG_COLUMNS = ("id", "short", "at", "channel", "level", "event", "title", "status", "tries", "detail")
 _SILENCE_COLUMNS = ("id", "until", "pipeline", "host", "event", "reason", "by")
 
 
@@ -69,20 +71,26 @@ def test(channel: str, env_file: Path | None, as_json: bool) -> int:
         return EXIT_FAILED
     if _was_off(session, channel):
         _ask(session, "notify_works", {"channel": channel})
-        output.warn(f"{channel} had been turned off and is on again")
+        output.say(f"{channel} had been turned off and is on again")
     return EXIT_OK
 
 
 @notify.command("log")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--channel", help="Only this channel.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True, help="How many.")
 @env_file_option
 @json_option
-def log(channel: str | None, limit: int, env_file: Path | None, as_json: bool) -> None:
-    """List the messages, newest first, with what became of each. `#abc123` in a message is its short id."""
+def log(ids: tuple[str, ...], channel: str | None, limit: int, env_file: Path | None, as_json: bool) -> None:
+    """List the messages, newest first, with what became of each, or those of the IDs.
+
+    An ID is a number of this list, or the short id at the end of a message (`#abc123`).
+    """
     session = begin(env_file)
+    numbers = _numbers(session, ids) if ids else None
     with reading_store(session) as store:
-        rows = [_row(one) for one in store.messages(limit, channel)] if store else []
+        found = store.messages(limit if numbers is None else _ALL, channel) if store else []
+        rows = [_row(one) for one in found if numbers is None or one.id in numbers]
         unwell = store.unwell_channels() if store else []
     if as_json:
         output.emit_json(rows)
@@ -108,7 +116,7 @@ def retry(ids: tuple[str, ...], channel: str | None, env_file: Path | None, as_j
     if as_json:
         output.emit_json(answer)
     else:
-        output.say(f"{answer['revived']} given up before are sent again by `tmux-sentry run`")
+        output.say(f"messages that had been given up and are sent again: {answer['revived']}")
 
 
 @notify.command("silence")
@@ -190,7 +198,7 @@ def _was_off(session: Session, channel: str) -> bool:
 def _numbers(session: Session, ids: tuple[str, ...]) -> list[int]:
     """The rows that people name by number, or by the short id of a message (`#abc123`)."""
     with reading_store(session) as store:
-        rows = store.messages(100_000) if store else []
+        rows = store.messages(_ALL) if store else []
     found: list[int] = []
     for id in ids:
         name = id.removeprefix("#").lower()

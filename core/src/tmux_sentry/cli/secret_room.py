@@ -86,6 +86,7 @@ class Room:
 
     def state(self, value: Value) -> str:
         """What the key of an encrypted value is."""
+        from tmux_sentry.config import audit
         from tmux_sentry.config.crypto import Malformed, parse
 
         try:
@@ -93,6 +94,8 @@ class Room:
         except Malformed:
             return "damaged"
         known = [key.id for key in self.vault.ring.keys]
+        if key_id in known and any(audit.unreadable([value], self.vault)):
+            return "damaged"
         return "unknown" if key_id not in known else "newest" if key_id == known[0] else "old"
 
     def problems(self, documents: Sequence[Document]) -> Iterator[Problem]:

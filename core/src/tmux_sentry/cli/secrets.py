@@ -72,7 +72,8 @@ def get(name: str, env_file: Path | None, yaml_file: Path | None, show: bool) ->
     """Say whether NAME is set and with which key it is encrypted; with --show print it."""
     room = begin(env_file)
     value = room.find(name, yaml_file)
-    clear = room.vault.open(value.text, name, room.names(yaml_file), yaml_file) if value.encrypted else value.text
+    file = yaml_file or (room.env_file if value.line else None)
+    clear = room.vault.open(value.text, name, room.names(yaml_file), file) if value.encrypted else value.text
     if show:
         _print_exactly(clear)
     elif value.encrypted:

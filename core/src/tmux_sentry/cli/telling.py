@@ -11,12 +11,13 @@ from tmux_sentry.cli import output
 from tmux_sentry.cli.parts import needed
 from tmux_sentry.cli.session import Session
 from tmux_sentry.errors import UsageError
+from tmux_sentry.policy.model import NotifyAction
 
 if TYPE_CHECKING:
     from tmux_sentry.contracts import Notifier
     from tmux_sentry.engine.herald import Herald
     from tmux_sentry.notify.outbox import Channel
-    from tmux_sentry.policy.model import Policy
+    from tmux_sentry.policy.model import Action, Policy
 
 WHAT, KIND = "notification channel", "notifier"
 
@@ -64,6 +65,24 @@ def notifiers(session: Session, configured: Iterable[str], named: Iterable[str])
         if problem:
             output.warn(f"{WHAT} {name}: {problem}")
     return made
+
+
+def named(policy: Policy) -> list[str]:
+    """Every channel that the policy names."""
+    found = [name for route in policy.routes for name in route.channels]
+    found += [name for route in policy.routes if route.escalate for name in route.escalate.channels]
+    for action in actions(policy):
+        if isinstance(action, NotifyAction):
+            found += action.channels
+    return found
+
+
+def actions(policy: Policy) -> Iterator[Action]:
+    """Every action of every stage."""
+    for pipeline in policy.pipelines:
+        for stage in pipeline.stages:
+            for some in (stage.actions_on_start, stage.on_success, stage.on_failure, stage.on_timeout or ()):
+                yield from some
 
 
 def problems(session: Session, configured: Iterable[str]) -> Iterator[str]:

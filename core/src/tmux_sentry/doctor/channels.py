@@ -17,10 +17,12 @@ REMEMBERED = 7 * 86400.0
 LONG_DUE = 3600.0
 
 
-def configured(channels: Sequence[str], build: Callable[[str], object], local: Collection[str]) -> Iterator[Finding]:
+def configured(
+    channels: Sequence[str], build: Callable[[str], object], local: Collection[str], unwell: Collection[str] = ()
+) -> Iterator[Finding]:
     """Each channel of NOTIFICATION_CHANNELS. `build` makes it, as `run` does, and raises SentryError.
 
-    `local` are channels that only somebody at the machine sees.
+    `local` are channels that only somebody at the machine sees; of those that are `unwell` others speak.
     """
     for name in channels:
         try:
@@ -35,7 +37,7 @@ def configured(channels: Sequence[str], build: Callable[[str], object], local: C
                 yield problem(
                     "channels", f"{name}: {said}", f"correct its settings, then: tmux-sentry notify test {name}"
                 )
-            else:
+            elif name not in unwell:
                 yield ok("channels", f"{name} can be used")
     if not set(channels) - set(local):
         what = "nobody is told but who looks at the output of `run`" if channels else "nobody is told anything"

@@ -163,7 +163,7 @@ def _notify(b: Builder, action: NotifyAction) -> None:
             text=_worded(action.message, names),
             channels=action.channels,
             dedupe_key=f"{b.run.id}/{attempt.stage}/{attempt.number}/{attempt.phase.value}/{attempt.action}",
-            fields={"pane": b.run.pane_name, "pipeline": b.run.pipeline.name},
+            fields={"pane": b.run.pane_name, "pipeline": b.run.pipeline.name, "stage": attempt.stage},
             include_output=action.include_output,
         )
     )

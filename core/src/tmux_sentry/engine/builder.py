@@ -80,6 +80,8 @@ class Builder:
         """Tell people, once per (Run, event, stage, attempt, question, send); of a Run, once per end."""
         attempt = self.run.attempt
         tries = sum(stage.attempts for stage in self.run.stages.values())
+        if attempt is not None and not event.startswith("run."):
+            fields.setdefault("stage", attempt.stage)  # by the end of the step it may be another one
         where = f"{attempt.stage}/{attempt.number}/{attempt.asked}/{attempt.sends}" if attempt else str(tries)
         self.emit(
             Notify(

@@ -59,8 +59,6 @@ class Herald:
         if run is not None:
             names = {"host": run.pane.host, "pane": run.pane_name, "pipeline": run.pipeline.name, **names}
             names.setdefault("run", run.id)
-            if run.attempt is not None:
-                names.setdefault("stage", run.attempt.stage)
         ordered = {name: names[name] for name in (*_ORDER, *names) if names.get(name)}
         return Message(
             id=notice.dedupe_key,

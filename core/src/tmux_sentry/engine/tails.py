@@ -15,16 +15,22 @@ class Tails:
 
     def __init__(self) -> None:
         self._tails: dict[str, deque[str]] = {}
+        self._streamed: dict[str, str] = {}  # the last line of a stream, until a gap
 
     def note(self, observation: Observation) -> None:
         """Remember what an observation shows."""
         key = observation.pane.key
         if isinstance(observation, PaneClosed):
             self._tails.pop(key, None)
+            self._streamed.pop(key, None)
         elif isinstance(observation, Screen):
-            self._tails[key] = deque(observation.lines[-LINES:], LINES)
-        elif isinstance(observation, Lines):
+            last = None if observation.resync else self._streamed.get(key)
+            if last is None or last in observation.lines:  # else it was taken before that line came
+                self._tails[key] = deque(observation.lines[-LINES:], LINES)
+                self._streamed.pop(key, None)
+        elif isinstance(observation, Lines) and observation.lines:
             self._tails.setdefault(key, deque(maxlen=LINES)).extend(observation.lines)
+            self._streamed[key] = observation.lines[-1]
 
     def of(self, pane: PaneIdentity) -> list[str]:
         """The last lines of a pane, oldest first, blank ones at the end left out."""

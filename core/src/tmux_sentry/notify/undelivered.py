@@ -14,7 +14,8 @@ from tmux_sentry.state.files import sync_directory
 NAME = "UNDELIVERED"
 _MOST = 100
 _HEAD = """\
-These messages have reached nobody: every channel fails, or is off. Look at: tmux-sentry notify log; tmux-sentry doctor.
+These messages have reached nobody who is away: every channel fails, or is off.
+Look at: tmux-sentry notify log, tmux-sentry doctor.
 The file goes away by itself when the messages have arrived or are given up for good.
 """
 

@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from tmux_sentry.config.backtracking import TooSlow, search_bounded
 from tmux_sentry.config.diagnostics import did_you_mean
 from tmux_sentry.config.regex import compile_regex
+from tmux_sentry.contracts import AgentState
 from tmux_sentry.policy.shape import Finding, Named, mapping, named, stage_actions, stage_conditions
 from tmux_sentry.policy.variables import is_outside, variables
 
 EVENT_TYPES = ("STATUS", "PROGRESS", "STATE", "ASK", "ERROR", "DONE")
 _LATER = ("on_prompt", "on_limit")
+#: What people are told of; `agent.` is followed by each state.
+EVENTS = (
+    *(f"stage.{word}" for word in ("succeeded", "failed", "timed_out", "rejected", "held", "resumed")),
+    *(f"run.{word}" for word in ("succeeded", "failed", "cancelled")),
+    *(f"approval.{word}" for word in ("asked", "reminder", "timeout", "approved", "rejected", "closed")),
+    *(f"agent.{state.value}" for state in AgentState),
+    *(f"channel.{word}" for word in ("off", "failing", "recovered")),
+    "policy.notify",
+    "database.restored",
+    "quarantined",
+)
 
 
 def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Finding]:
     """Warnings about one valid file."""
+    for index, route in enumerate(policy.get("notifications", ())):
+        for number, pattern in enumerate(route.get("events", ())):
+            if not any(fnmatchcase(name, pattern) for name in EVENTS):
+                yield _warn(
+                    ("notifications", index, "events", number),
+                    f"no event is named '{pattern[:40]}'",
+                    did_you_mean(pattern, EVENTS) or "",
+                )
     for pipeline in named(policy.get("pipelines"), ("pipelines",)):
         yield from _later(pipeline)
         for index, name in enumerate(pipeline.body.get("allow_env", ())):
             if name not in env:
-                where = (*pipeline.where, "allow_env", index)
-                yield _warn(where, f"{name} is not set here", "a stage that uses it cannot start without it")
+                yield _warn(
+                    (*pipeline.where, "allow_env", index),
+                    f"{name} is not set here",
+                    "a stage that uses it cannot start without it",
+                )
         for stage in named(pipeline.body["stages"], (*pipeline.where, "stages")):
             yield from _later(stage)
             yield from _conditions(stage, agent="agent" in pipeline.body["match"])

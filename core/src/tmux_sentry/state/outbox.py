@@ -149,12 +149,12 @@ def end_matter(connection: Connection, matter: str, at: float) -> tuple[list[str
     """
     of_it = outbox.c.matter == matter
     rows = connection.execute(select(outbox.c.channel, outbox.c.status, outbox.c.thread).where(of_it)).all()
-    moot = update(outbox).where(of_it, outbox.c.status == "pending", outbox.c.tries == 0)
+    moot = update(outbox).where(of_it, outbox.c.status == "pending")
     connection.execute(moot.values(status="dropped", detail="decided before it was told", settled_at=at))
     connection.execute(update(outbox).where(of_it).values(repeat=None))
     told = [channel for channel, status, _ in rows if status in ("delivered", "told")]
-    # One that was tried may have arrived: whoever read it should read the end of it too.
-    told += [channel for channel in _tried_channels(connection, matter) if channel not in told]
+    # Where an answer was lost it may have arrived: whoever read it should read the end of it too.
+    told += _perhaps_told(connection, matter)
     return list(dict.fromkeys(told)), next((thread for _, _, thread in rows), "")
 
 
@@ -222,9 +222,10 @@ def _again(connection: Connection, outgoing: Outgoing, at: float) -> None:
     connection.execute(insert(outbox).values(**values).on_conflict_do_nothing())
 
 
-def _tried_channels(connection: Connection, matter: str) -> list[str]:
-    query = select(outbox.c.channel).where(outbox.c.matter == matter, outbox.c.tries > 0)
-    return list(connection.execute(query).scalars())
+def _perhaps_told(connection: Connection, matter: str) -> list[str]:
+    of_it = select(outbox.c.id).where(outbox.c.matter == matter)
+    lost = (deliveries.c.outcome == Delivery.UNKNOWN.value) & deliveries.c.outbox_id.in_(of_it)
+    return list(connection.execute(select(deliveries.c.channel).where(lost)).scalars())
 
 
 def _with_receipts(connection: Connection, outgoing: Outgoing) -> Outgoing:
