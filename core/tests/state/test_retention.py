@@ -131,7 +131,7 @@ def test_messages_go_when_they_have_arrived(store: Store, clock: FakeClock) -> N
     store.message_tried(arrived, DeliveryResult(outcome=Delivery.DELIVERED))
     store.message_tried(lost, DeliveryResult(outcome=Delivery.PERMANENT))
     clock.advance(91 * DAY)
-    assert prune(store) == 1
+    assert prune(store) == 3  # the message, and both attempts
     assert {message.status for message in store.messages()} == {"dead", "pending"}
 
 
@@ -143,7 +143,7 @@ def test_it_goes_in_batches(store: Store, clock: FakeClock, monkeypatch: pytest.
     for message in store.due_messages("a"):
         store.message_tried(message, DeliveryResult(outcome=Delivery.DELIVERED))
     clock.advance(91 * DAY)
-    assert [store.prune() for _ in range(4)] == [10, 10, 5, 0]
+    assert [store.prune() for _ in range(7)] == [10, 10, 5] * 2 + [0]  # messages, then their attempts
 
 
 def test_how_long_it_stays_is_the_users_choice(path: Path, old: Old, clock: FakeClock) -> None:
@@ -154,3 +154,29 @@ def test_how_long_it_stays_is_the_users_choice(path: Path, old: Old, clock: Fake
         assert prune(patient) == 0
     with Store.open(path, clock, keep=8 * DAY) as tidy:
         assert prune(tidy) > 0
+
+
+def test_messages_that_are_over_go_with_their_attempts_and_those_that_failed_or_wait_stay(
+    store: Store, clock: FakeClock
+) -> None:
+    def queue(name: str, **more: str) -> None:
+        what = Message(id=name, at=clock.now(), level=Level.INFO, event="e", title=name)
+        with store.transaction() as tx:
+            tx.enqueue(what, ["slack"], name, **more)
+
+    for name, outcome in (("arrived", Delivery.DELIVERED), ("dead", Delivery.PERMANENT)):
+        queue(name)
+        (one,) = store.due_messages("slack")
+        store.message_tried(one, DeliveryResult(outcome=outcome))
+    queue("moot", matter="m")
+    with store.transaction() as tx:
+        tx.end_matter("m")
+    queue("waits")
+    (one,) = store.due_messages("slack")
+    store.message_tried(one, DeliveryResult(outcome=Delivery.RETRY))
+    clock.advance(91 * DAY)
+    prune(store)
+    assert sorted(one.message.id for one in store.messages()) == ["dead", "waits"]
+    with store._database.read() as connection:
+        left_over = connection.exec_driver_sql("SELECT outcome FROM deliveries").scalars().all()
+    assert list(left_over) == ["retry"]

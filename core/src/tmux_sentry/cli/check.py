@@ -53,8 +53,10 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     hosts_file, diagnostics = _hosts(hosts, result.diagnostics, settings.vault)
     failed = any(not diagnostic.warning for diagnostic in diagnostics)
     panes = [] if failed or hosts_file is None else live_panes(session, result.require(), hosts_file.hosts)
-    named = telling.named(result.require()) if not failed else []
-    warnings = (*settings.warnings, *telling.problems(session, (*settings.notification_channels, *named)))
+    warnings = list(settings.warnings)
+    if env_file or as_json:  # without the file that `run` gets, what it will be set up with is not known
+        named = telling.named(result.require()) if not failed else []
+        warnings += telling.problems(session, (*settings.notification_channels, *named))
     if as_json:
         output.emit_json(_as_json(result, diagnostics, warnings, panes, failed))
     else:

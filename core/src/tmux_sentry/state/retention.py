@@ -32,7 +32,8 @@ _RULES = (
     ("sends", f"run_id IN ({_OLD}) AND status != 'planned'"),
     ("votes", f"approval_id IN ({_ASKED})"),
     ("approvals", f"id IN ({_ASKED})"),
-    ("outbox", "status = 'delivered' AND settled_at < :before"),
+    ("outbox", "status IN ('delivered', 'told', 'dropped', 'silenced') AND settled_at < :before"),
+    ("deliveries", "at < :before AND outbox_id NOT IN (SELECT id FROM outbox WHERE status = 'pending')"),
     (
         "runs",
         f"""id IN ({_OLD})
