@@ -62,3 +62,8 @@ def test_messages_that_reached_nobody_are_a_problem(tmp_path: Path) -> None:
     assert list(channels.unheard(tmp_path)) == []
     (tmp_path / "UNDELIVERED").write_text("x")
     assert [one.level for one in channels.unheard(tmp_path)] == [Level.PROBLEM]
+
+
+def test_nobody_says_of_a_mute_channel_that_it_can_be_used() -> None:
+    found = list(channels.configured(["slack"], build, [], unwell=["slack"]))
+    assert [one for one in found if one.level is Level.OK] == []

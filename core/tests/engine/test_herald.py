@@ -222,3 +222,11 @@ def test_each_message_names_the_stage_it_is_about_and_no_other(room: Room) -> No
     decide(room, conductor, False)
     (failed,) = room.messages("run.failed")
     assert "stage" not in failed.message.fields
+
+
+def test_the_end_is_told_where_the_question_was_and_by_no_other_channel(room: Room) -> None:
+    asks, everything = Route(channels=("slack",), events=("approval.asked",)), Route(channels=("mail",))
+    conductor, _ = room.begin(herald(asks, everything))
+    room.deliver("slack")
+    decide(room, conductor, True)
+    assert [one.channel for one in room.messages("approval.approved")] == ["slack"]

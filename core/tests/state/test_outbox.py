@@ -291,3 +291,12 @@ def test_silences_end_by_themselves_and_by_hand(store: Store, clock: FakeClock) 
         assert tx.speak("s2")
         assert not tx.speak("s2")
         assert [one.id for one in tx.silences()] == ["s3"]
+
+
+def test_what_was_under_way_when_its_matter_ended_is_not_told_again(store: Store, clock: FakeClock) -> None:
+    queue(store, "asked", Planned(channel="slack", at=clock.now(), repeat=60.0), matter="approval/1")
+    (under_way,) = store.due_messages("slack")
+    with store.transaction() as tx:
+        tx.end_matter("approval/1")
+    store.message_tried(under_way, DeliveryResult(outcome=Delivery.DELIVERED))
+    assert store.next_message_due("slack") is None
