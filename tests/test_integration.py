@@ -132,10 +132,10 @@ def test_the_fourth_stage_waits_for_its_outside_check(sandbox: Any) -> None:
             def __init__(self, context):
                 pass
 
-            def check(self, config, started_at):
+            def check(self, request):
                 done = Path("deployed").exists()
                 status = CheckStatus.SUCCESS if done else CheckStatus.PENDING
-                return CheckResult(status=status, detail=config["repository"], next_in=0.05)
+                return CheckResult(status=status, detail=request.config["repository"], next_in=0.05)
 
         SCHEMA = {"type": "object", "properties": {"repository": {"type": "string"}}, "additionalProperties": False}
 
@@ -145,7 +145,9 @@ def test_the_fourth_stage_waits_for_its_outside_check(sandbox: Any) -> None:
         """,
     )
     sandbox.pane("agent:codex-ci")
-    run = sandbox.watch(POLICIES / "webapp-deploy.yaml", "--once", PYTHONPATH=path)
+    run = sandbox.watch(
+        POLICIES / "webapp-deploy.yaml", "--once", PYTHONPATH=path, TMUX_SENTRY_DISABLED_PLUGINS="check_github"
+    )
     sandbox.answer(sandbox.question("build"), "approve")
     sandbox.wait_typed("gh workflow run deploy.yml")
     run.wait_line("external check github_action started")
@@ -444,8 +446,8 @@ def test_a_plugin_gets_the_variables_it_declares_and_no_others(sandbox: Any) -> 
             def __init__(self, context):
                 self.settings = dict(context.settings)
 
-            def check(self, config, started_at):
-                Path("seen").write_text(f"{sorted(self.settings)} {config['what']}")
+            def check(self, request):
+                Path("seen").write_text(f"{sorted(self.settings)} {request.config['what']}")
                 return CheckResult(status=CheckStatus.SUCCESS)
 
         @hookimpl

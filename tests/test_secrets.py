@@ -38,7 +38,7 @@ POLICY = """
           - name: first
             actions_on_start:
               - send_keys: "npm run first"
-              - external_check: {type: github_action, repository: "user/repo", password: 'PUT', max_wait: 20}
+              - external_check: {type: standin, repository: "user/repo", password: 'PUT', max_wait: 20}
             success_when: [{external_status: success}]
             on_success: [{notify: {level: warning, title: "done", message: "all is well"}}]
 """
@@ -52,8 +52,8 @@ PLUGINS = {
             def __init__(self, context):
                 self._token = context.settings["GITHUB_TOKEN"]
 
-            def check(self, config, started_at):
-                Path("asked.log").write_text(f"{self._token} {config['password']}")
+            def check(self, request):
+                Path("asked.log").write_text(f"{self._token} {request.config['password']}")
                 done = not Path("hold-check").exists()
                 status = CheckStatus.SUCCESS if done else CheckStatus.PENDING
                 return CheckResult(status=status, detail=f"asked with {self._token}", next_in=0.05)
@@ -66,7 +66,7 @@ PLUGINS = {
         @hookimpl
         def tmux_sentry_checkers():
             settings = (Setting(name="GITHUB_TOKEN", description="x", secret=True),)
-            yield CheckerPlugin(name="github_action", config_schema=SCHEMA, settings=settings, factory=StandIn)
+            yield CheckerPlugin(name="standin", config_schema=SCHEMA, settings=settings, factory=StandIn)
     """,
 }
 
@@ -209,7 +209,7 @@ def test_an_open_run_keeps_its_old_key_from_being_removed(room: Any, plugins: st
     (room.work / "hold-check").touch()
     options = ("--env-file", ".env", "--policy", policy)
     run = room.watch(policy, "--env-file", ".env", PYTHONPATH=plugins)
-    run.wait_line("external check github_action started")
+    run.wait_line("external check standin started")
     files = (*options, "--hosts", room.hosts)
     room.ok("secrets", "rotate", *files, PYTHONPATH=plugins)  # also while it runs
     refused = room.run("secrets", "rotate", "--finish", *files, PYTHONPATH=plugins)

@@ -10,7 +10,15 @@ from typing import Any, ClassVar
 
 import click
 
-from tmux_sentry.contracts import ApprovalRequest, CheckResult, CheckStatus, Complaint, Decision, PluginContext
+from tmux_sentry.contracts import (
+    ApprovalRequest,
+    CheckRequest,
+    CheckResult,
+    CheckStatus,
+    Complaint,
+    Decision,
+    PluginContext,
+)
 from tmux_sentry.security.sanitize import clean, visible
 
 
@@ -27,7 +35,7 @@ class StandInCheck:
     def __init__(self, context: PluginContext) -> None:
         self._asked = 0
 
-    def check(self, config: Mapping[str, Any], started_at: float) -> CheckResult:
+    def check(self, request: CheckRequest) -> CheckResult:
         """The next answer."""
         self._asked += 1
         status = CheckStatus.SUCCESS if self._asked > 2 else CheckStatus.PENDING

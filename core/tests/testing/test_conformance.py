@@ -53,7 +53,7 @@ class GoodNotifier:
 
 
 class GoodChecker:
-    def check(self, config: Any, started_at: float) -> CheckResult:
+    def check(self, request: Any) -> CheckResult:
         return CheckResult(status=CheckStatus.UNKNOWN, detail="nobody there")
 
 

@@ -36,6 +36,7 @@ def build_runner(
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.control.server import ControlServer
     from tmux_sentry.engine.runner import Parts, Runner
+    from tmux_sentry.transport.access import TransportAccess
 
     clock, registry = SystemClock(), session.registry
     hosts = read_hosts(session, hosts_file)
@@ -43,15 +44,13 @@ def build_runner(
     notifiers = telling.notifiers(session, own, () if dry_run else telling.named(policy))
     checkers = needed(session, registry.checkers, _checks(policy), "external check", "checker")
 
-    def way(host: Host) -> Transport:
-        return stack.enter_context(closing(transport_of(session, hosts, host)))
-
     with ExitStack() as stack:
         store: Store = stack.enter_context(_memory(session) if dry_run else locked_store(session, clock, recover=True))
+        ways = {host.name: stack.enter_context(closing(transport_of(session, hosts, host))) for host in hosts}
         runner = Runner(
             Parts(
                 policy=policy,
-                watchers={host.name: _watcher(host, way(host), store, dry_run=dry_run) for host in hosts},
+                watchers={host.name: _watcher(host, ways[host.name], store, dry_run=dry_run) for host in hosts},
                 tell_states={host.name: host.watch.notify for host in hosts},
                 prompts={host.name: host.watch.prompt for host in hosts},
                 store=store,
@@ -59,6 +58,7 @@ def build_runner(
                 parsers=wanted(session, registry.parsers),
                 notifiers=notifiers,
                 checkers=checkers,
+                access={name: TransportAccess(way) for name, way in ways.items()},
                 broker=Broker({} if dry_run else wanted(session, registry.approvals), clock),
                 herald=telling.herald(session, Policy() if dry_run else policy, own),
                 channels=telling.channels(session, notifiers, store.instance),

@@ -8,7 +8,8 @@ type-checked without starting anything.
 from __future__ import annotations
 
 from tmux_sentry.contracts.approvals import ApprovalBackend, ApprovalRequest, Complaint, Decision
-from tmux_sentry.contracts.checks import Checker, CheckResult, CheckStatus
+from tmux_sentry.contracts.checks import Checker, CheckRequest, CheckResult, CheckStatus
+from tmux_sentry.contracts.hosts import Completed, HostAccess, Pipe
 from tmux_sentry.contracts.messages import Delivery, DeliveryResult, Level, Message, Notifier, Rate
 from tmux_sentry.contracts.panes import (
     AgentState,
@@ -41,16 +42,19 @@ __all__ = [
     "ApprovalBackend",
     "ApprovalPlugin",
     "ApprovalRequest",
+    "CheckRequest",
     "CheckResult",
     "CheckStatus",
     "Checker",
     "CheckerPlugin",
     "Complaint",
+    "Completed",
     "ConfigSchema",
     "Decision",
     "Delivery",
     "DeliveryResult",
     "Emitted",
+    "HostAccess",
     "Level",
     "Lines",
     "Message",
@@ -63,6 +67,7 @@ __all__ = [
     "PaneIdentity",
     "Parser",
     "ParserPlugin",
+    "Pipe",
     "PluginContext",
     "Rate",
     "Screen",

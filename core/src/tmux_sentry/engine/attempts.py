@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tmux_sentry.contracts import CheckStatus, Level
-from tmux_sentry.engine import asking, plan, verdict
+from tmux_sentry.contracts import Level
+from tmux_sentry.engine import asking, external, plan, verdict
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import (
     Decided,
@@ -14,8 +14,6 @@ from tmux_sentry.engine.events import (
     Send,
     SendDone,
     SendHeld,
-    StartCheck,
-    StopCheck,
     StopSend,
 )
 from tmux_sentry.engine.run import FAILED, PENDING, REJECTED, RUNNING, SUCCEEDED, TIMED_OUT, Attempt, Phase
@@ -102,7 +100,7 @@ def _carry_out(b: Builder, action: Action) -> bool:
             return False
         case ExternalCheck():
             _running(b)
-            _start_check(b, action)
+            external.begin(b, action)
             return True
         case NotifyAction():
             _running(b)
@@ -133,22 +131,6 @@ def hand_out(b: Builder, action: SendKeys) -> None:
             wait_idle=action.wait_idle,
         )
     )
-
-
-def _start_check(b: Builder, action: ExternalCheck) -> None:
-    attempt = b.attempt
-    assert attempt is not None
-    action_id = f"{b.run.id}/{attempt.stage}/{attempt.number}/check{len(attempt.checks) + 1}"
-    try:
-        config = plan.check_config(action, b.run, attempt.stage)
-    except UnknownVariable as error:
-        b.hold(f"cannot check: {error}")
-        return
-    deadlines = dict(attempt.check_deadlines)
-    if action.max_wait is not None:
-        deadlines[action_id] = b.now + action.max_wait
-    b.update(checks={**attempt.checks, action_id: CheckStatus.PENDING.value}, check_deadlines=deadlines)
-    b.emit(StartCheck(action_id=action_id, type=action.type, config=config, started_at=attempt.started_at or b.now))
 
 
 def _notify(b: Builder, action: NotifyAction) -> None:
@@ -255,9 +237,7 @@ def drop_open_work(b: Builder, attempt: Attempt) -> None:
     """Give up sends, checks and questions that are still open."""
     if attempt.action_id is not None:
         b.emit(StopSend(action_id=attempt.action_id))
-    for action_id, status in attempt.checks.items():
-        if status == CheckStatus.PENDING.value:
-            b.emit(StopCheck(action_id=action_id))
+    external.drop(b, attempt)
     asking.withdraw(b, attempt)
 
 

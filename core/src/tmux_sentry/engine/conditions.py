@@ -56,7 +56,7 @@ def evaluate(condition: Condition, run: Run, attempt: Attempt, now: float) -> bo
 
 def _external(condition: ExternalStatus, attempt: Attempt) -> bool | None:
     statuses = set(attempt.checks.values())
-    if not statuses or CheckStatus.UNKNOWN.value in statuses or CheckStatus.PENDING.value in statuses:
+    if not statuses or any(not CheckStatus(status).final for status in statuses):
         # With several checks, one that failed settles it; one that succeeded waits for the others.
         if condition.status == CheckStatus.FAILURE.value and CheckStatus.FAILURE.value in statuses:
             return True

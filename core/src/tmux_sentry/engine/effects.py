@@ -96,7 +96,7 @@ class Effects:
                 case CloseAsk() if not self._dry_run:
                     self._close(effect)
                 case StartCheck() if not self._dry_run:
-                    self._checks.start(step.run.id, effect)
+                    self._checks.start(step.run.id, step.run.pane.host, effect)
                 case StopCheck():
                     self._checks.stop(effect.action_id)
                 case Notify():

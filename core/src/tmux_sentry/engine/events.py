@@ -109,10 +109,18 @@ class CheckReported:
 
     action_id: str
     status: CheckStatus
-    final: bool = True
     detail: str = ""
     url: str = ""
     log_tail: str = ""
+    percent: float | None = None  # 0 to 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRemembered:
+    """What a checker wants back after a restart: plain JSON."""
+
+    action_id: str
+    memory: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +155,7 @@ class Order:
 
 Event = (
     Started | OutputSeen | ScreenSeen | Activity | StateSeen | ExitSeen | OutputBegins | PaneGone | Unreachable
-    | Reachable | AboutToSend | SendDone | SendHeld | CheckReported | Decided | Due | Order
+    | Reachable | AboutToSend | SendDone | SendHeld | CheckReported | CheckRemembered | Decided | Due | Order
 )  # fmt: skip
 
 # ------------------------------------------------------------------------- effects
@@ -215,6 +223,9 @@ class StartCheck:
     type: str
     config: Mapping[str, Any]
     started_at: float
+    typed: tuple[str, ...] = ()  # what the stage has typed so far
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    follow: bool = False  # also after a failure: it may be run again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,16 @@
-"""What an attempt is judged by: output, events, exit statuses, checks. Each counts at most once."""
+"""What an attempt is judged by: output, events, exit statuses. Each counts at most once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tmux_sentry.contracts import CheckStatus, Signal, SignalKind
+from tmux_sentry.contracts import Signal, SignalKind
 from tmux_sentry.engine import attempts, plan
 from tmux_sentry.engine import output as output_rules
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import leaf_key, matches_event, passes, stage_leaves
-from tmux_sentry.engine.events import AboutToSend, CheckReported, ExitSeen, OutputSeen, ScreenSeen, StopSend
+from tmux_sentry.engine.events import AboutToSend, ExitSeen, OutputSeen, ScreenSeen, StopSend
 from tmux_sentry.engine.run import Phase, remembered
 from tmux_sentry.policy.model import LogRegex, SendKeys, SentryEvent, Stage
 from tmux_sentry.policy.variables import UnknownVariable
@@ -111,21 +111,6 @@ def exit_seen(b: Builder, event: ExitSeen) -> None:
 
 def _reports(stage: Stage) -> bool:
     return any(isinstance(action, SendKeys) and action.report_exit for action in stage.actions_on_start)
-
-
-def check_reported(b: Builder, event: CheckReported) -> None:
-    """An external check answered; what is not final only tells how far it is."""
-    attempt = b.attempt
-    if attempt is None or event.action_id not in attempt.checks or attempt.phase.decided:
-        return
-    status = event.status.value if event.final else CheckStatus.PENDING.value
-    b.update(
-        checks={**attempt.checks, event.action_id: status},
-        check_detail=event.detail or attempt.check_detail,
-        check_url=event.url or attempt.check_url,
-        check_log_tail=event.log_tail or attempt.check_log_tail,
-    )
-    attempts.look(b)
 
 
 def _listening(b: Builder) -> bool:

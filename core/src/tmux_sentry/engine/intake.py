@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from tmux_sentry.clock import Clock
@@ -20,7 +19,7 @@ from tmux_sentry.contracts import (
     Signal,
     SignalKind,
 )
-from tmux_sentry.engine import resume
+from tmux_sentry.engine import external, resume
 from tmux_sentry.engine.checking import Checks
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.doubts import Doubts, Seen
@@ -38,7 +37,6 @@ from tmux_sentry.engine.events import (
     Send,
     SendDone,
     SendHeld,
-    StartCheck,
     StateSeen,
     Unreachable,
 )
@@ -52,14 +50,6 @@ from tmux_sentry.state.store import Store
 from tmux_sentry.watch import events as watched
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _InHand:
-    """What a resumed Run still has to carry out; what a step has handed out since is none of it."""
-
-    send: Send | None
-    checks: list[StartCheck]
 
 
 class Intake:
@@ -202,30 +192,31 @@ class Intake:
         self._away.setdefault(run.id, since)
         self._conductor.step(run.id, Unreachable())
 
-    def _settle(self, run: Run) -> tuple[Run, _InHand | None]:
-        """What was in hand when an earlier process stopped: done, held, or still to be carried out."""
+    def _settle(self, run: Run) -> tuple[Run, Send | None]:
+        """What an earlier process was about to type when it stopped: done, held, or returned because it is to be typed.
+
+        What a step has handed out since is none of it.
+        """
         if not self._starter.is_resumed(run):
             return run, None
-        checks = resume.checks_in_hand(run)
         known, send = self._panes.get(run.pane), resume.send_in_hand(run)
         answer = resume.settle(self._store, send, known.info) if known is not None and send is not None else None
         if isinstance(answer, (SendDone, SendHeld)):
             run = self._conductor.step(run.id, answer)
         run = self._starter.caught_up(run)
-        return run, _InHand(send=answer if isinstance(answer, Send) else None, checks=checks)
+        return run, answer if isinstance(answer, Send) else None
 
-    def _back(self, run: Run, in_hand: _InHand | None) -> None:
+    def _back(self, run: Run, in_hand: Send | None) -> None:
         """The pane of a Run was seen again: its clocks go on, and so does what was in hand and still is."""
         since = self._away.pop(run.id, self._clock.now())
         run = self._conductor.step(run.id, Reachable(away=max(self._clock.now() - since, 0.0)))
+        for check in external.in_hand(run):
+            self._checks.start(run.id, run.pane.host, check)
         attempt = run.attempt
         if in_hand is None or attempt is None or attempt.held is not None:
             return
-        for check in in_hand.checks:
-            if check.action_id in attempt.checks:
-                self._checks.start(run.id, check)
-        if in_hand.send is not None and in_hand.send.action_id == attempt.action_id:
-            self._effects.send(run, in_hand.send)
+        if in_hand.action_id == attempt.action_id:
+            self._effects.send(run, in_hand)
 
     def _lose_missing(self, inventory: watched.Inventoried) -> None:
         """A Run that comes back and whose pane is not in the inventory has lost it.

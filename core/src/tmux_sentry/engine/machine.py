@@ -7,20 +7,22 @@ effects belong together; the caller commits both in one transaction before it ca
                               |                 |
                               +---- held -------+      (a person decides: runs resume --send|--skip|--abort)
 
-`step` dispatches. What moves an attempt is in `attempts`, what it is judged by in `evidence` and `verdict`, its clocks
-in `timing`, asking people in `asking`, what comes after it in `stages`, a person's orders in `orders`.
+`step` dispatches. What moves an attempt is in `attempts`, what it is judged by in `evidence` and `verdict`, its
+external check in `external`, its clocks in `timing`, asking people in `asking`, what comes after it in `stages`, and
+a person's orders in `orders`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from tmux_sentry.engine import attempts, evidence, orders, stages, timing
+from tmux_sentry.engine import attempts, evidence, external, orders, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import Search, matches_line
 from tmux_sentry.engine.events import (
     AboutToSend,
     Activity,
+    CheckRemembered,
     CheckReported,
     Decided,
     Due,
@@ -80,7 +82,10 @@ def _dispatch(b: Builder, event: Event) -> None:
         case OutputBegins():
             evidence.output_begins(b)
         case CheckReported():
-            evidence.check_reported(b, event)
+            external.reported(b, event)
+            attempts.look(b)
+        case CheckRemembered():
+            external.remembered(b, event)
         case AboutToSend():
             evidence.about_to_send(b, event)
         case SendDone():

@@ -53,6 +53,11 @@ def with_report(text: str) -> str:
     return text + (REPORT_EXIT[1:] if text.endswith((";", "&")) else REPORT_EXIT)
 
 
+def without_report(text: str) -> str:
+    """The command line as the policy has it."""
+    return text.removesuffix(REPORT_EXIT).removesuffix(REPORT_EXIT[1:])
+
+
 def reports_exit(text: str) -> bool:
     """Whether `resolve` made it for `report_exit`."""
     return text.endswith(REPORT_EXIT[1:])

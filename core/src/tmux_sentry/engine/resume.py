@@ -1,17 +1,16 @@
-"""After a start: what becomes of the send and the checks that were in hand when the program stopped."""
+"""After a start: what becomes of the send that was in hand when the program stopped."""
 
 from __future__ import annotations
 
 import logging
 
-from tmux_sentry.contracts import CheckStatus
 from tmux_sentry.engine import asking, plan, recovery
 from tmux_sentry.engine.attempts import list_in_hand
 from tmux_sentry.engine.builder import Builder
-from tmux_sentry.engine.events import Send, SendDone, SendHeld, StartCheck
+from tmux_sentry.engine.events import Send, SendDone, SendHeld
 from tmux_sentry.engine.run import Run
 from tmux_sentry.failpoints import reach
-from tmux_sentry.policy.model import ExternalCheck, SendKeys
+from tmux_sentry.policy.model import SendKeys
 from tmux_sentry.policy.variables import UnknownVariable
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.store import Store
@@ -50,28 +49,6 @@ def send_in_hand(run: Run) -> Send | SendHeld | None:
         keys=keys,
         wait_idle=action.wait_idle,
     )
-
-
-def checks_in_hand(run: Run) -> list[StartCheck]:
-    """The external checks whose final answer has not come, in the order of the stage's actions."""
-    attempt = run.attempt
-    if attempt is None:
-        return []
-    stage = run.pipeline.stage(attempt.stage)
-    assert stage is not None
-    actions = [action for action in stage.actions_on_start if isinstance(action, ExternalCheck)]
-    checks = []
-    for action, (action_id, status) in zip(actions, attempt.checks.items(), strict=False):
-        if status != CheckStatus.PENDING.value:
-            continue
-        try:
-            config = plan.check_config(action, run, attempt.stage)
-        except UnknownVariable as error:
-            log.error("run %s: the external check cannot go on: %s", run.id, error)
-            continue
-        started = attempt.started_at or 0.0
-        checks.append(StartCheck(action_id=action_id, type=action.type, config=config, started_at=started))
-    return checks
 
 
 def settle(store: Store, send: Send | SendHeld, pane: PaneInfo) -> Send | SendDone | SendHeld:

@@ -72,6 +72,10 @@ class Attempt:
     exit_code: int | None = None
     checks: Mapping[str, str] = field(default_factory=dict)  # action id -> CheckStatus value
     check_deadlines: Mapping[str, float] = field(default_factory=dict)
+    check_memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # what the checker remembered
+    check_reruns: Mapping[str, float] = field(default_factory=dict)  # failed, and until when a re-run counts
+    check_silent: int = 0  # answers in a row that said nothing
+    check_percent: float | None = None
     check_detail: str = ""
     check_url: str = ""
     check_log_tail: str = ""

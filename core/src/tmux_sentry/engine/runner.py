@@ -25,6 +25,7 @@ from tmux_sentry.contracts import (
     Checker,
     Decision,
     Emitted,
+    HostAccess,
     Level,
     Lines,
     Notifier,
@@ -88,6 +89,7 @@ class Parts:
     parsers: Mapping[str, Parser]
     notifiers: Mapping[str, Notifier]
     checkers: Mapping[str, Checker]
+    access: Mapping[str, HostAccess] = field(default_factory=dict)  # by host: what checkers may run there
     broker: Broker
     herald: Herald
     channels: Mapping[str, Channel] = field(default_factory=dict)
@@ -123,7 +125,7 @@ class Runner:
             home=parts.home,
             language=parts.herald.language,
         )
-        self.checks = Checks(parts.checkers, lambda run_id, event: self._give(run_id, event, False))
+        self.checks = Checks(parts.checkers, self._give, parts.clock, hosts=parts.access)
         self.clerk = Clerk(
             parts.broker, shown=self._shown, decided=lambda decision: self._inbox.put(lambda: self._decide(decision))
         )
@@ -288,6 +290,8 @@ class Runner:
             self.intake.lose(run, self._parts.store.seen_at() or self._clock.now())
         for stored in self._parts.store.pending_approvals() if not self._parts.dry_run else []:
             self.effects.show(stored.request.id)
+        if not self._parts.dry_run:
+            self.checks.open()
         self.outbox.start()
         self.housekeeper.start()
         self.clerk.start()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tmux_sentry.contracts import CheckStatus
-from tmux_sentry.engine import asking, attempts, evidence
+from tmux_sentry.engine import asking, attempts, evidence, external
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import stage_leaves
 from tmux_sentry.engine.run import PENDING, REJECTED, RUNNING, TIMED_OUT, Attempt, Phase, Run
 from tmux_sentry.policy.model import IdleFor
-
-_DECIDED = frozenset({CheckStatus.SUCCESS.value, CheckStatus.FAILURE.value})
 
 
 def due(b: Builder) -> None:
@@ -30,11 +27,12 @@ def due(b: Builder) -> None:
 
 def _due_while_acting(b: Builder, attempt: Attempt) -> None:
     if attempt.phase is not Phase.ENDING:
-        if any(b.now >= at for at in _check_deadlines(attempt)):
-            attempts.conclude(b, TIMED_OUT, "the external check did not finish in its max_wait")
+        external.give_up_reruns(b)
+        if (late := external.overdue(b.attempt or attempt, b.now)) is not None:
+            attempts.conclude(b, TIMED_OUT, late)
             return
         if attempt.deadline is not None and b.now >= attempt.deadline:
-            attempts.conclude(b, TIMED_OUT, f"not decided after {b.stage.timeout:g} s")
+            attempts.conclude(b, TIMED_OUT, f"not decided after {b.stage.timeout:g} s{external.last_seen(attempt)}")
             return
         if attempt.echo_until is not None and b.now >= attempt.echo_until:
             evidence.no_echo(b)
@@ -43,10 +41,6 @@ def _due_while_acting(b: Builder, attempt: Attempt) -> None:
         attempts.go(b)
     else:
         attempts.look(b)
-
-
-def _check_deadlines(attempt: Attempt) -> list[float]:
-    return [at for action_id, at in attempt.check_deadlines.items() if attempt.checks[action_id] not in _DECIDED]
 
 
 def next_due(run: Run) -> float | None:
@@ -60,7 +54,7 @@ def next_due(run: Run) -> float | None:
         return None
     times = [attempt.wait_until]
     if not attempt.phase.decided:
-        times += [attempt.deadline, attempt.echo_until, *_check_deadlines(attempt), *_silences(run, attempt)]
+        times += [attempt.deadline, attempt.echo_until, *external.times(attempt), *_silences(run, attempt)]
     return min((at for at in times if at is not None), default=None)
 
 
@@ -117,4 +111,5 @@ def _shift(b: Builder, away: float) -> None:
         wait_until=later(attempt.wait_until),
         echo_until=later(attempt.echo_until),
         check_deadlines={key: at + away for key, at in attempt.check_deadlines.items()},
+        check_reruns={key: at + away for key, at in attempt.check_reruns.items()},
     )

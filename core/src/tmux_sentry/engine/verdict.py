@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tmux_sentry.contracts import CheckStatus
+from tmux_sentry.engine import external
 from tmux_sentry.engine.conditions import evaluate, leaves
 from tmux_sentry.engine.run import Attempt, Phase, Run
 from tmux_sentry.policy.model import ExternalStatus, Stage
@@ -16,7 +17,7 @@ def is_judged(attempt: Attempt) -> bool:
 def failure(run: Run, stage: Stage, attempt: Attempt, now: float) -> str | None:
     """Why the attempt has failed; None when it has not."""
     if CheckStatus.FAILURE.value in attempt.checks.values() and not _wants_failure(stage):
-        return "the external check failed"
+        return f"the external check failed{external.last_seen(attempt)}"
     if not is_judged(attempt):
         return None
     if attempt.status_ok is False:

@@ -13,6 +13,7 @@ New tests are added to a kit in minor releases only, and are named in the change
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -46,7 +47,17 @@ from tmux_sentry.contracts import (
     Trust,
 )
 from tmux_sentry.plugins import loading
-from tmux_sentry.testing.samples import AT, HOSTILE_TEXTS, PANE, approval_request, message, observations, pane_facts
+from tmux_sentry.policy.load import load_policies
+from tmux_sentry.registry import Registry
+from tmux_sentry.testing.samples import (
+    HOSTILE_TEXTS,
+    PANE,
+    approval_request,
+    check_request,
+    message,
+    observations,
+    pane_facts,
+)
 
 R = TypeVar("R", ParserPlugin, NotifierPlugin, CheckerPlugin, ApprovalPlugin)
 T = TypeVar("T")
@@ -156,15 +167,33 @@ class NotifierConformance(_Conformance[NotifierPlugin]):
 
 
 class CheckerConformance(_Conformance[CheckerPlugin]):
-    """For checks. `unanswered` is a valid action whose service cannot be reached (a closed port of this machine)."""
+    """For checks. `unanswered` is a valid action whose service cannot be reached (a closed port of this machine).
+
+    `record` is the check's type, for a plugin that registers several: one kit for each.
+    """
 
     kind = "checker"
     unanswered: ClassVar[Mapping[str, Any]]
+    record: ClassVar[str] = ""
 
-    def test_no_answer_is_never_success(self, tmp_path: Path) -> None:
+    def records(self) -> list[CheckerPlugin]:
+        """The records, or the one that is meant."""
+        found = [one for one in super().records() if self.record in ("", one.name)]
+        assert found, f"the plugin registers no checker {self.record!r}"
+        return found
+
+    def test_config_schema_takes_the_action_and_no_unknown_key(self, tmp_path: Path) -> None:
+        """A key with a typing mistake must be an error with its line, not a setting that is silently not there."""
         for record in self.records():
-            result = _checked(record.factory(self.context(tmp_path)), self.unanswered)
-            assert result.status is not CheckStatus.SUCCESS
+            assert record.config_schema is not None, "without a schema every typing mistake passes"
+            assert _mistakes(record, self.unanswered, tmp_path) == []
+            assert _mistakes(record, {**self.unanswered, "no_such_key": 1}, tmp_path)
+
+    def test_no_answer_decides_nothing(self, tmp_path: Path) -> None:
+        """A network that is away for a minute is neither success nor a failed deployment."""
+        for record in self.records():
+            result = checked(record.factory(self.context(tmp_path)), self.unanswered)
+            assert not result.status.final
             assert result.detail, "no word of why there is no answer"
 
     def test_hostile_values_never_raise(self, tmp_path: Path) -> None:
@@ -172,7 +201,16 @@ class CheckerConformance(_Conformance[CheckerPlugin]):
             checker = record.factory(self.context(tmp_path))
             for key, value in self.unanswered.items():
                 for text in HOSTILE_TEXTS if isinstance(value, str) else ():
-                    assert _checked(checker, {**self.unanswered, key: text}).status is not CheckStatus.SUCCESS
+                    assert not checked(checker, {**self.unanswered, key: text}).status.final
+
+    def test_what_the_pane_was_given_never_raises(self, tmp_path: Path) -> None:
+        """A checker may read what was typed, and whatever an earlier version of it remembered."""
+        for record in self.records():
+            checker = record.factory(self.context(tmp_path))
+            for text in HOSTILE_TEXTS:
+                assert not checked(checker, self.unanswered, typed=(text, text)).status.final
+            for memory in ({"version": 0}, {"run_id": "x"}, {"": None}, {"run_id": -1, "attempt": [1]}):
+                assert not checked(checker, self.unanswered, memory=memory).status.final
 
 
 class ApprovalConformance(_Conformance[ApprovalPlugin]):
@@ -255,13 +293,24 @@ def _well_delivered(notifier: Notifier, what: Message) -> DeliveryResult:
     return result
 
 
-def _checked(checker: Checker, config: Mapping[str, Any]) -> CheckResult:
-    result = _bounded(checker.check, config, AT)
+def checked(checker: Checker, config: Mapping[str, Any], **more: Any) -> CheckResult:
+    """One well-formed answer; `more` are further fields of the request."""
+    result = _bounded(checker.check, check_request(config, **more))
     assert isinstance(result, CheckResult), f"a {type(result).__name__}, not a CheckResult"
     assert isinstance(result.status, CheckStatus)
-    assert result.next_in > 0, "asked again at once, for ever"
-    assert result.progress is None or 0.0 <= result.progress <= 100.0
+    assert result.next_in is None or result.next_in > 0, "asked again at once, for ever"
+    assert result.percent is None or 0.0 <= result.percent <= 100.0
+    assert all(isinstance(text, str) for text in (result.detail, result.url, result.log_tail))
     return result
+
+
+def _mistakes(record: CheckerPlugin, action: Mapping[str, Any], folder: Path) -> list[str]:
+    """What `tmux-sentry check` says of a policy with this action."""
+    stage = {"name": "s", "actions_on_start": [{"external_check": {"type": record.name, **action}}]}
+    policy = {"pipelines": [{"name": "p", "match": {"window_name": "w"}, "stages": [stage]}]}
+    path = folder / "policy.yaml"
+    path.write_text(json.dumps(policy), encoding="utf-8")
+    return [str(error) for error in load_policies([path], Registry.of(record), {}).errors]
 
 
 def _polled(backend: ApprovalBackend) -> list[Decision | Complaint]:

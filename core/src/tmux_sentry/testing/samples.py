@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tmux_sentry.contracts import (
     ApprovalRequest,
+    CheckRequest,
     Emitted,
     Level,
     Lines,
@@ -77,6 +79,11 @@ def observations(text: str) -> Iterator[Observation]:
 def message(id_: str, text: str, level: Level) -> Message:
     """A Message that says `text` in every place."""
     return Message(id=id_, at=AT, level=level, event="stage.failed", title=text, text=text, fields={"pane": text})
+
+
+def check_request(config: Mapping[str, Any], **more: Any) -> CheckRequest:
+    """A question of a stage that has just begun; what a checker remembers is forgotten unless `remember` is given."""
+    return CheckRequest(config=config, **{"started_at": AT, "now": AT + 1.0, **more})
 
 
 def approval_request(id_: str, text: str) -> ApprovalRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from tmux_sentry.contracts import Completed
 from tmux_sentry.errors import Unreachable
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux import quoting
@@ -12,7 +13,7 @@ from tmux_sentry.tmux.client import Reply
 from tmux_sentry.tmux.model import TmuxAddress
 from tmux_sentry.tmux.no_server import explain
 from tmux_sentry.tmux.version import Ability
-from tmux_sentry.transport.base import Completed, Transport
+from tmux_sentry.transport.base import Transport
 
 _NO_SERVER = re.compile(rb"no server running|error connecting|lost server|server exited", re.IGNORECASE)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tmux_sentry.contracts import Completed
 from tmux_sentry.errors import NoServer, Unreachable
 from tmux_sentry.security.sanitize import clean
-from tmux_sentry.transport.base import Completed
 
 
 def explain(host: str, done: Completed) -> Unreachable:

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """A finished command: its exit status and what it wrote."""
-
-    status: int
-    stdout: bytes
-    stderr: bytes
+from tmux_sentry.contracts import Completed
 
 
 class Channel(Protocol):

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tmux_sentry.contracts import Completed
 from tmux_sentry.errors import Unreachable
-from tmux_sentry.transport.base import Completed
 
 _CHUNK = 1 << 16
 _WRITE_TIMEOUT = 10.0

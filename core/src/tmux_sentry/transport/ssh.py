@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 import paramiko
 
+from tmux_sentry.contracts import Completed
 from tmux_sentry.errors import Unreachable
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.transport import remote
-from tmux_sentry.transport.base import Completed
 from tmux_sentry.transport.foreground import Foreground
 from tmux_sentry.transport.ssh_dial import Dial
 from tmux_sentry.transport.ssh_link import Full, Link
