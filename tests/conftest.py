@@ -139,6 +139,19 @@ class Sandbox:
         path.chmod(0o755)
         return path
 
+    def plugin(self, entry: str, source: str) -> str:
+        """Install a plugin as pip leaves it: a module and a .dist-info; returns the directory for PYTHONPATH."""
+        site = self.path / "site"
+        name = "tmux-sentry-" + entry.replace("_", "-")
+        info = site / f"{name.replace('-', '_')}-0.1.0.dist-info"
+        info.mkdir(parents=True)
+        (site / f"{entry}_module.py").write_text(dedent(source))
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\nRequires-Dist: tmux-sentry-core>=0.1,<0.2\n"
+        )
+        (info / "entry_points.txt").write_text(f"[tmux_sentry]\n{entry} = {entry}_module\n")
+        return os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+
     def pane(self, window: str = "job", session: str = "work") -> str:
         """A new session with one shell at its prompt; the id of its pane."""
         pane = self.server.new_session(session, window, self.shell)

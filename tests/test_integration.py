@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
@@ -14,7 +13,6 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -52,20 +50,6 @@ OURS = {"@sentry_epoch", "@sentry_last", "@sentry_owner"}
 def options(sandbox: Any, *where: str) -> set[str]:
     """The user options that are set there."""
     return {line.split()[0] for line in sandbox.server.run("show-options", *where).splitlines() if line[0] == "@"}
-
-
-def fake_plugin(sandbox: Any, entry: str, source: str) -> str:
-    """Install a plugin as pip leaves it: a module and a .dist-info; returns the directory for PYTHONPATH."""
-    site = sandbox.path / "site"
-    name = "tmux-sentry-" + entry.replace("_", "-")
-    info = site / f"{name.replace('-', '_')}-0.1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / f"{entry}_module.py").write_text(dedent(source))
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\nRequires-Dist: tmux-sentry-core>=0.1,<0.2\n"
-    )
-    (info / "entry_points.txt").write_text(f"[tmux_sentry]\n{entry} = {entry}_module\n")
-    return os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
 
 
 # ---------------------------------------------------------------------------- the main job
@@ -121,8 +105,7 @@ def test_the_documented_queries_show_panes_and_stages(sandbox: Any) -> None:
 
 
 def test_the_fourth_stage_waits_for_its_outside_check(sandbox: Any) -> None:
-    path = fake_plugin(
-        sandbox,
+    path = sandbox.plugin(
         "check_standin",
         """
         from pathlib import Path
@@ -390,7 +373,7 @@ def test_a_pane_that_two_sessions_show_is_one_pane(sandbox: Any) -> None:
 
 def test_a_broken_plugin_changes_nothing_but_its_own_line(sandbox: Any) -> None:
     before = sandbox.json("plugins")
-    path = fake_plugin(sandbox, "notify_broken", "raise RuntimeError('it has been raining')")
+    path = sandbox.plugin("notify_broken", "raise RuntimeError('it has been raining')")
     rows = sandbox.json("plugins", PYTHONPATH=path)
     assert [row for row in rows if row["name"] != "notify_broken"] == before
     (row,) = [row for row in rows if row["name"] == "notify_broken"]
@@ -404,8 +387,7 @@ def test_a_broken_plugin_changes_nothing_but_its_own_line(sandbox: Any) -> None:
 
 @pytest.mark.parametrize("how", ["raise RuntimeError('no')", "raise SystemExit(3)"])
 def test_a_plugin_that_makes_nothing_stops_only_who_uses_it(sandbox: Any, how: str) -> None:
-    path = fake_plugin(
-        sandbox,
+    path = sandbox.plugin(
         "notify_broken",
         f"""
         from tmux_sentry import NotifierPlugin, ParserPlugin, hookimpl
@@ -435,8 +417,7 @@ def test_a_plugin_that_makes_nothing_stops_only_who_uses_it(sandbox: Any, how: s
 
 
 def test_a_plugin_gets_the_variables_it_declares_and_no_others(sandbox: Any) -> None:
-    path = fake_plugin(
-        sandbox,
+    path = sandbox.plugin(
         "check_spy",
         """
         from pathlib import Path

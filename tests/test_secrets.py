@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -43,8 +42,7 @@ POLICY = """
             on_success: [{notify: {level: warning, title: "done", message: "all is well"}}]
 """
 NAMES = ["pipelines.deploy.vars.unused", "pipelines.deploy.stages.first.actions_on_start.1.external_check.password"]
-PLUGINS = {
-    "check_standin": """
+STANDIN = """
         from pathlib import Path
         from tmux_sentry import CheckerPlugin, CheckResult, CheckStatus, Setting, hookimpl
 
@@ -67,23 +65,13 @@ PLUGINS = {
         def tmux_sentry_checkers():
             settings = (Setting(name="GITHUB_TOKEN", description="x", secret=True),)
             yield CheckerPlugin(name="standin", config_schema=SCHEMA, settings=settings, factory=StandIn)
-    """,
-}
+"""
 
 
 @pytest.fixture
 def plugins(sandbox: Any) -> str:
     """A check that writes down what it was given, installed as pip leaves it; for PYTHONPATH."""
-    site = sandbox.path / "site"
-    for entry, source in PLUGINS.items():
-        name = "tmux-sentry-" + entry.replace("_", "-")
-        info = site / f"{name.replace('-', '_')}-0.1.0.dist-info"
-        info.mkdir(parents=True)
-        (site / f"{entry}_module.py").write_text(dedent(source))
-        requires = "Requires-Dist: tmux-sentry-core>=0.1,<0.2"
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n{requires}\n")
-        (info / "entry_points.txt").write_text(f"[tmux_sentry]\n{entry} = {entry}_module\n")
-    return os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+    return str(sandbox.plugin("check_standin", STANDIN))
 
 
 @pytest.fixture
@@ -439,7 +427,7 @@ def test_check_names_what_is_in_clear_with_its_place_and_the_command(room: Any, 
     assert [(row["file"], row["line"], row["column"], row["name"], row["kind"]) for row in rows] == [
         (".env", 3, 14, "GITHUB_TOKEN", "clear"),
         ("p.yaml", 10, 24, "pipelines.deploy.stages.first.actions_on_start.0.send_keys", "token"),
-        ("p.yaml", 11, 86, NAMES[1], "clear"),
+        ("p.yaml", 11, 80, NAMES[1], "clear"),
     ]
     assert rows[0]["fix"] == "tmux-sentry secrets set GITHUB_TOKEN --env-file .env"
     assert f"{NAMES[1]} --file {policy}" in rows[2]["fix"]

@@ -323,13 +323,14 @@ def test_a_check_fails_a_stage_that_has_not_typed_yet(world):
     assert w.statuses == {"a": "failed"}
 
 
-@pytest.mark.parametrize("status", [CheckStatus.FAILURE, CheckStatus.SUCCESS, CheckStatus.UNKNOWN, CheckStatus.PENDING])
+@pytest.mark.parametrize("status", [CheckStatus.UNKNOWN, CheckStatus.PENDING, CheckStatus.ATTENTION])
 def test_an_answer_that_is_not_final_decides_nothing(world, status):
-    assert report(world(CHECK), status, final=False).statuses == {"a": "running"}
-
-
-def test_an_unknown_answer_is_no_success(world):
-    assert report(world(CHECK), CheckStatus.UNKNOWN).statuses == {"a": "running"}
+    for more in (
+        {},
+        {"success_when": [{"not": {"external_status": "failure"}}]},
+        {"success_when": [{"not": {"external_status": "success"}}]},
+    ):
+        assert report(world({**CHECK, **more}), status).statuses == {"a": "running"}
 
 
 @pytest.mark.parametrize("answer", [None, CheckStatus.UNKNOWN])

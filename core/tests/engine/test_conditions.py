@@ -179,7 +179,7 @@ def test_silence_of_a_host_that_is_away_is_no_silence(world):
     w = world({"name": "a", "actions_on_start": [check], "success_when": [{"idle_for": 30}]})
     w.give(Unreachable(), 1)
     check_id = w.last(StartCheck).action_id
-    w.give(CheckReported(action_id=check_id, status=CheckStatus.PENDING, final=False), 100)
+    w.give(CheckReported(action_id=check_id, status=CheckStatus.PENDING), 100)
     assert w.statuses == {"a": "running"}
     w.give(Reachable(away=99), 100).due(129)
     assert w.statuses == {"a": "running"}

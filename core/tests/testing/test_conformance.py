@@ -76,12 +76,16 @@ KINDS = {
 }
 
 
+SCHEMA = {"$id": "urn:x", "type": "object", "properties": {"url": {"type": "string"}}}
+
+
 def failing(kind: str, tmp_path: Path, instance: Any = None, **changes: Any) -> list[str]:
     """Names of the kit's tests that a plugin of `kind` fails; `changes` are made to its good record."""
     kit, record_type, good, hook = KINDS[kind]
     made = instance or good()
     record = record_type(name="x", description="an x", factory=lambda context: made)  # type: ignore[arg-type]
-    record = replace(record, **changes)
+    schema = {"config_schema": SCHEMA} if kind == "checker" else {}
+    record = replace(record, **{**schema, **changes})
     module = SimpleNamespace(**{hook: hookimpl(named(hook, lambda: [record]))})
     subject = type("Subject", (kit,), {"plugin": module, "unanswered": {"url": "http://127.0.0.1:1"}})()
     failed = []
@@ -175,12 +179,33 @@ def test_a_bad_notifier_fails(send: Any, failed: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "schema",
+    [
+        None,
+        {"$id": "urn:x", "type": "object", "properties": {"url": {"type": "integer"}}},
+        {"$id": "urn:x", "type": "object", "additionalProperties": True},
+    ],
+)
+def test_a_schema_that_refuses_the_action_or_takes_anything_fails(schema: Any, tmp_path: Path) -> None:
+    assert "config_schema_takes_the_action_and_no_unknown_key" in failing("checker", tmp_path, config_schema=schema)
+
+
+@pytest.mark.parametrize(
     ("check", "failed"),
     [
-        (raising, "no_answer_is_never_success"),
-        (lambda c, s: CheckResult(status=CheckStatus.SUCCESS, detail="fine"), "no_answer_is_never_success"),
-        (lambda c, s: CheckResult(status=CheckStatus.UNKNOWN), "no_answer_is_never_success"),
-        (lambda c, s: CheckResult(status=CheckStatus.UNKNOWN, detail="d", next_in=0), "hostile_values_never_raise"),
+        (raising, "no_answer_decides_nothing"),
+        (lambda r: CheckResult(status=CheckStatus.SUCCESS, detail="fine"), "no_answer_decides_nothing"),
+        (lambda r: CheckResult(status=CheckStatus.FAILURE, detail="no"), "no_answer_decides_nothing"),
+        (lambda r: CheckResult(status=CheckStatus.UNKNOWN), "no_answer_decides_nothing"),
+        (lambda r: CheckResult(status=CheckStatus.UNKNOWN, detail="d", next_in=0), "hostile_values_never_raise"),
+        (
+            lambda r: CheckResult(status=CheckStatus.SUCCESS if r.typed else CheckStatus.UNKNOWN, detail="d"),
+            "what_the_pane_was_given_never_raises",
+        ),
+        (
+            lambda r: CheckResult(status=CheckStatus.UNKNOWN, detail=r.memory.get("run_id", "d")),
+            "what_the_pane_was_given_never_raises",
+        ),
     ],
 )
 def test_a_bad_checker_fails(check: Any, failed: str, tmp_path: Path) -> None:

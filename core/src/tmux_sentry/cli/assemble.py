@@ -7,13 +7,14 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tmux_sentry.cli import telling
+from tmux_sentry.cli import output, telling
 from tmux_sentry.cli.parts import needed, wanted
 from tmux_sentry.cli.session import Session, locked_store, read_hosts, transport_of
 from tmux_sentry.policy.model import ExternalCheck, Policy
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
+    from tmux_sentry.engine.conductor import Step
     from tmux_sentry.engine.runner import Runner
     from tmux_sentry.state.store import Store
     from tmux_sentry.transport.base import Transport
@@ -33,6 +34,7 @@ def build_runner(
 ) -> Iterator[Runner]:
     """A Runner on the locked database (or, for a dry run, on memory), with its control socket open."""
     from tmux_sentry.approvals.broker import Broker
+    from tmux_sentry.cli.bar import Bar
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.control.server import ControlServer
     from tmux_sentry.engine.runner import Parts, Runner
@@ -41,6 +43,13 @@ def build_runner(
     clock, registry = SystemClock(), session.registry
     hosts = read_hosts(session, hosts_file)
     own = () if dry_run else session.settings.notification_channels
+    bar = Bar(output.progress) if output.on_terminal() and not dry_run else None
+
+    def observe(step: Step) -> None:
+        registry.observe(step)
+        if bar is not None:
+            bar.step(step)
+
     notifiers = telling.notifiers(session, own, () if dry_run else telling.named(policy))
     checkers = needed(session, registry.checkers, _checks(policy), "external check", "checker")
 
@@ -63,7 +72,7 @@ def build_runner(
                 herald=telling.herald(session, Policy() if dry_run else policy, own),
                 channels=telling.channels(session, notifiers, store.instance),
                 home=None if dry_run else session.settings.home,
-                observe=registry.observe,
+                observe=observe,
                 env=session.env,
                 unseal=session.unseal,
                 dry_run=dry_run,

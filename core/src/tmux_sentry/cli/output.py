@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import traceback
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from tmux_sentry.security.redact import Redactor
 
 _LONGEST_TRACEBACK = 100_000
 _GAP = "  "
+_CLEAR = "\r\x1b[K"  # the line that the cursor is on
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, redact: Redactor | None = None) -> None:
@@ -74,10 +76,22 @@ def warn(text: str, *, redact: Redactor | None = None) -> None:
     click.echo(f"tmux-sentry: warning: {text_out(text, redact or current().redact)}", err=True)
 
 
+_drawing = threading.Lock()
+_drawn = ""  # the line of `progress` that is there now
+
+
+def on_terminal() -> bool:
+    """Whether somebody sees what `progress` shows."""
+    return sys.stderr.isatty()
+
+
 def progress(text: str, *, redact: Redactor | None = None) -> None:
     """Show one line on stderr until the next call, on a terminal only; "" takes it away again."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text_out(text, redact or current().redact)}", err=True, nl=False)
+    global _drawn
+    if on_terminal():
+        with _drawing:
+            _drawn = text_out(text, redact or current().redact)
+            click.echo(f"{_CLEAR}{_drawn}", err=True, nl=False)
 
 
 def fail(lines: Sequence[str], what: str, *, redact: Redactor) -> None:
@@ -116,6 +130,17 @@ class _CleanHandler(logging.StreamHandler[TextIO]):
         super().__init__()
         self._app = app
         self.setFormatter(_CleanFormatter(app))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Above the line of `progress`, where there is one."""
+        with _drawing:
+            if not _drawn:
+                super().emit(record)
+                return
+            self.stream.write(_CLEAR)
+            super().emit(record)
+            self.stream.write(_drawn)
+            self.stream.flush()
 
     def handleError(self, record: logging.LogRecord) -> None:
         """One line instead of logging's own report, which writes the record's arguments as they are."""

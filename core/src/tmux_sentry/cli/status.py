@@ -47,7 +47,7 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
         runs = store.runs(limit=_HELD_AT_MOST, open_only=True) if store else []
         observing = store.observing if store else None
         unwell = store.unwell_channels() if store else []
-    panes = _pane_rows([pane for _, found in seen for pane in found], states)
+    panes = _pane_rows([pane for _, found in seen for pane in found], states, runs)
     held = _held_rows(runs)
     if as_json:
         mute = [{"name": one.name, "state": one.state, "why": one.why, "since": iso(one.since)} for one in unwell]
@@ -58,7 +58,8 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
             output.say(sentence(observing))
         output.table(_HOST_COLUMNS, [[_cell(host[column]) for column in _HOST_COLUMNS] for host in hosts])
         if panes:
-            output.table(_PANE_COLUMNS, [[pane[column] for column in _PANE_COLUMNS] for pane in panes])
+            columns = [*_PANE_COLUMNS, *(["progress"] if any(pane["progress"] for pane in panes) else [])]
+            output.table(columns, [[_cell(pane[column]) for column in columns] for pane in panes])
         if held:
             output.table(_HELD_COLUMNS, [[run[column] for column in _HELD_COLUMNS] for run in held])
             output.say("held runs wait for you: tmux-sentry runs resume RUN --send|--skip|--abort")
@@ -89,16 +90,20 @@ def _host_row(host: Host, found: Inventory | SentryError) -> tuple[dict[str, Any
     return {**row, "reachable": True, **numbers}, found.panes
 
 
-def _pane_rows(panes: Sequence[PaneInfo], states: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _pane_rows(
+    panes: Sequence[PaneInfo], states: Sequence[dict[str, Any]], runs: Sequence[RunRow]
+) -> list[dict[str, Any]]:
     """What tmux says now, with what the last `run` knew beside it."""
     from tmux_sentry.engine.panes import KnownPane, Panes
     from tmux_sentry.engine.table import shown_state
 
     known = {(row["host"], row["pane_id"]): row for row in states}
+    checked = {(run.host, run.pane_id): run for run in runs if run.check is not None}
     rows = []
     for info in panes:
         now: KnownPane = Panes().see(info)
         row = known.get((info.identity.host, info.identity.pane_id), {})
+        check = checked.get((info.identity.host, info.identity.pane_id))
         rows.append(
             {
                 "host": info.identity.host,
@@ -113,6 +118,9 @@ def _pane_rows(panes: Sequence[PaneInfo], states: Sequence[dict[str, Any]]) -> l
                 "pipeline": row.get("pipeline"),
                 "stage": row.get("stage"),
                 "hold": info.hold,
+                "check": check.check if check else None,
+                "percent": check.percent if check else None,
+                "progress": _progress(check) if check else None,
             }
         )
     return rows
@@ -132,6 +140,13 @@ def _held_rows(runs: Sequence[RunRow]) -> list[dict[str, Any]]:
         for run in reversed(runs)
         if run.held
     ]
+
+
+def _progress(run: RunRow) -> str:
+    """How far the external check of a Run is: `43% build: step 3 of 7`."""
+    percent = "" if run.percent is None else f"{run.percent:.0f}%"
+    status = "" if run.check in (None, "pending") else run.check.replace("_", " ")
+    return " ".join(part for part in (status, percent, run.check_detail) if part) or "pending"
 
 
 def _cell(value: Any) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from tmux_sentry.contracts import CheckStatus
 from tmux_sentry.engine.conductor import Step
-from tmux_sentry.engine.events import Ask, CloseAsk, Record, Send, StartCheck
+from tmux_sentry.engine.events import Ask, CheckReported, CloseAsk, Record, Send, StartCheck
+from tmux_sentry.engine.progress import progress
 from tmux_sentry.engine.run import HELD, PENDING, Run
 from tmux_sentry.security.sanitize import clean, visible
 
@@ -37,6 +39,11 @@ def narrate(step: Step, *, dry: bool = False) -> None:
                 tell(run, "external check %s started", effect.type)
             case _:
                 pass
+    if isinstance(step.event, CheckReported) and (found := progress(run)) is not None:
+        was = progress(before) if before is not None else None
+        if was is None or (was.status, was.detail) != (found.status, found.detail):
+            level = logging.INFO if found.status is CheckStatus.PENDING else logging.WARNING
+            tell(run, "external check: %s", str(found), level=level)
     if before is not None and before.open and not run.open:
         tell(run, "run %s", run.status)
 

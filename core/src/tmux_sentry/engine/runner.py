@@ -42,7 +42,7 @@ from tmux_sentry.engine.conductor import Conductor, Step, Unseal
 from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.doubts import Doubts
 from tmux_sentry.engine.effects import Effects
-from tmux_sentry.engine.events import Event, Keys, Notify, Order
+from tmux_sentry.engine.events import CheckReported, Event, Keys, Notify, Order
 from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.housekeeping import Housekeeper
 from tmux_sentry.engine.intake import Intake
@@ -51,6 +51,7 @@ from tmux_sentry.engine.observing import notice
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.patterns import Patterns
 from tmux_sentry.engine.perception import Perception
+from tmux_sentry.engine.progress import signal_of
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
@@ -341,6 +342,8 @@ class Runner:
         attempt = step.run.attempt
         pipeline = step.run.pipeline.name if step.run.open else ""
         self.table.assign(step.run.pane, pipeline, attempt.stage if attempt else "")
+        if isinstance(step.event, CheckReported) and (signal := signal_of(step.run, self._clock.now())) is not None:
+            self.table.hear(step.run.pane, (signal,), screen=False)
         self.effects.carry_out(step)
         self.starter.stepped(step.run)
         self._parts.observe(step)

@@ -152,7 +152,7 @@ def _action(kind: str, value: Any) -> Action:
     if kind == "send_keys":
         return _send(value)
     if kind == "external_check":
-        return _check(value)
+        return build_check(value)
     if kind == "notify":
         return _notify(value)
     return WaitAction(seconds=parse_duration(value))
@@ -174,7 +174,8 @@ def _send(source: str | Mapping[str, Any]) -> SendKeys:
     )
 
 
-def _check(source: Mapping[str, Any]) -> ExternalCheck:
+def build_check(source: Mapping[str, Any]) -> ExternalCheck:
+    """An `external_check` action that the schema has accepted."""
     max_wait = source.get("max_wait")
     return ExternalCheck(
         type=source["type"],

@@ -62,6 +62,9 @@ class RunRow:
     held: str | None
     started_at: str
     finished_at: str | None
+    check: str | None = None  # the status of its open external check
+    percent: float | None = None  # how far that is, 0 to 100
+    check_detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

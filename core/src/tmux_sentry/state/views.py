@@ -115,4 +115,17 @@ def _row(row: RowMapping) -> RunRow:
         held=attempt.get("held"),
         started_at=iso(row["started_at"]),
         finished_at=iso_or_none(row["finished_at"]),
+        **_open_check(attempt),
     )
+
+
+def _open_check(attempt: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a RunRow about the external check that an attempt waits for; an earlier version wrote fewer."""
+    still = [status for status in attempt.get("checks", {}).values() if status not in ("success", "failure")]
+    if not still or attempt["phase"] not in ("acting", "watching"):
+        return {}
+    return {
+        "check": still[-1],
+        "percent": attempt.get("check_percent"),
+        "check_detail": attempt.get("check_detail", ""),
+    }

@@ -1,0 +1,196 @@
+"""What an attempt makes of its external check's answers: reruns, people who are needed, silence, restarts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tmux_sentry.contracts import CheckStatus
+from tmux_sentry.engine import external
+from tmux_sentry.engine.events import (
+    CheckRemembered,
+    CheckReported,
+    Notify,
+    Reachable,
+    Record,
+    SendHeld,
+    StartCheck,
+    StopCheck,
+    Unreachable,
+)
+from tmux_sentry.engine.plan import REPORT_EXIT
+from tmux_sentry.engine.run import from_json, to_json
+
+PENDING, SUCCESS, FAILURE = CheckStatus.PENDING, CheckStatus.SUCCESS, CheckStatus.FAILURE
+ATTENTION, UNKNOWN = CheckStatus.ATTENTION, CheckStatus.UNKNOWN
+
+
+def stage(*before, **check):
+    action = {"external_check": {"type": "ci", "url": "u", **check}}
+    return {"name": "a", "actions_on_start": [*before, action], "timeout": "1h"}
+
+
+def report(w, status, at=None, **more):
+    return w.give(CheckReported(action_id=w.last(StartCheck).action_id, status=status, **more), at)
+
+
+def again(w):
+    """The Run as the next process reads it."""
+    return from_json(to_json(w.run), w.run.pipeline, w.run.env)
+
+
+# ------------------------------------------------------------------------------ reruns
+
+
+def test_a_failure_that_is_run_again_in_time_does_not_fail_the_stage(world):
+    w = world(stage(accept_rerun="10m"))
+    assert w.last(StartCheck).follow
+    report(w, FAILURE, 10.0, detail="attempt 1 failed")
+    w.due(500.0)
+    assert w.statuses == {"a": "running"}
+    report(w, PENDING, 505.0, detail="attempt 2")
+    w.due(2000.0)
+    assert w.statuses == {"a": "running"}
+    assert report(w, SUCCESS).statuses == {"a": "succeeded"}
+
+
+def test_people_hear_of_the_failure_that_may_be_run_again(world):
+    w = report(world(stage(accept_rerun="10m")), FAILURE, detail="lint is red", url="http://ci/7")
+    report(w, FAILURE, 1.0, detail="lint is red")
+    assert w.told.count("check.failed") == 1
+    assert w.last(Notify).text == "lint is red\nhttp://ci/7"
+
+
+def test_a_failure_that_nobody_runs_again_fails_the_stage_when_its_time_is_over(world):
+    w = report(world(stage(accept_rerun="10m")), FAILURE, 10.0, detail="lint is red")
+    report(w, FAILURE, 400.0)  # the same one: its time does not begin again
+    report(w, UNKNOWN, 500.0, detail="HTTP 502")  # which does not say that it runs again
+    w.due(609.0)
+    assert w.statuses == {"a": "running"}
+    w.due(610.0)
+    assert w.statuses == {"a": "failed"}
+    assert w.all(StopCheck)
+
+
+def test_a_failure_counts_at_once_where_no_rerun_is_accepted(world):
+    w = world(stage())
+    assert not w.last(StartCheck).follow
+    assert report(w, FAILURE, detail="lint is red").statuses == {"a": "failed"}
+    assert w.last(Record).reason == "the external check failed: lint is red"
+
+
+def test_max_wait_ends_the_time_for_a_rerun_as_a_failure(world):
+    w = report(world(stage(accept_rerun="10m", max_wait=60)), FAILURE, 10.0)
+    assert w.due(60.0).statuses == {"a": "failed"}
+
+
+def test_the_time_for_a_rerun_stands_still_while_the_host_is_away(world):
+    w = report(world(stage(accept_rerun="10m")), FAILURE, 10.0)
+    w.give(Unreachable(), 20.0).give(Reachable(away=1000.0), 1020.0)
+    w.due(1600.0)
+    assert w.statuses == {"a": "running"}
+    assert w.due(1610.0).statuses == {"a": "failed"}
+
+
+# --------------------------------------------------------------- people who are needed
+
+
+def test_people_hear_each_time_that_a_check_comes_to_wait_for_them(world):
+    w = world(stage())
+    report(w, ATTENTION, 1.0, detail="production waits for a review", url="http://ci/7")
+    report(w, ATTENTION, 2.0, detail="production waits for a review")
+    assert w.told == ["check.needs_attention"]
+    assert w.last(Notify).text == "production waits for a review\nhttp://ci/7"
+    assert w.statuses == {"a": "running"}
+    report(w, PENDING, 3.0)
+    report(w, ATTENTION, 4.0, detail="europe waits for a review")
+    keys = [n.dedupe_key for n in w.all(Notify)]
+    assert len(set(keys)) == len(keys) == 2
+
+
+def test_a_check_that_waits_for_people_still_has_its_deadline(world):
+    w = report(world(stage(max_wait=60)), ATTENTION, 1.0, detail="production waits for a review")
+    assert w.due(60.0).statuses == {"a": "timed_out"}
+    assert w.all(StopCheck)
+    assert w.last(Record).reason.endswith("max_wait: production waits for a review")
+
+
+def test_people_hear_of_a_service_that_does_not_answer_once_and_not_of_one_hiccup(world):
+    w = world(stage())
+    for at in (1.0, 2.0):
+        report(w, UNKNOWN, at, detail="HTTP 502")
+    assert w.told == []
+    report(w, UNKNOWN, 3.0, detail="HTTP 401: the token has expired")
+    report(w, UNKNOWN, 4.0, detail="HTTP 401: the token has expired")
+    assert w.told == ["check.unknown"]
+    assert "expired" in w.last(Notify).text
+    report(w, PENDING, 5.0)
+    report(w, UNKNOWN, 6.0)
+    assert w.told == ["check.unknown"]
+
+
+def test_the_deadline_of_the_stage_names_what_the_check_said_last(world):
+    w = report(world({**stage(), "timeout": 30}), UNKNOWN, 1.0, detail="HTTP 404")
+    assert w.due(30.0).statuses == {"a": "timed_out"}
+    assert w.last(Record).reason == "not decided after 30 s: HTTP 404"
+
+
+# ----------------------------------------------------------------------- what is shown
+
+
+def test_percent_stays_while_a_service_is_silent_and_goes_with_the_next_answer(world):
+    w = report(world(stage()), PENDING, percent=40.0)
+    assert report(w, UNKNOWN).run.attempt.check_percent == 40.0
+    assert report(w, PENDING).run.attempt.check_percent is None
+
+
+# ---------------------------------------------------------------------------- restarts
+
+
+@pytest.mark.parametrize("status", [None, PENDING, ATTENTION, UNKNOWN])
+def test_after_a_restart_an_open_check_goes_on_with_what_it_remembered(world, status):
+    w = world(stage(accept_rerun="10m"))
+    first = w.last(StartCheck)
+    w.give(CheckRemembered(action_id=first.action_id, memory={"run_id": 7}))
+    if status is not None:
+        report(w, status)
+    (check,) = external.in_hand(again(w))
+    assert (check.action_id, check.config, check.memory, check.follow) == (
+        first.action_id,
+        {"url": "u"},
+        {"run_id": 7},
+        True,
+    )
+    assert check.started_at == first.started_at
+
+
+def test_a_failure_that_may_be_run_again_is_asked_on_after_a_restart(world):
+    w = report(world(stage(accept_rerun="10m")), FAILURE)
+    assert [check.follow for check in external.in_hand(again(w))] == [True]
+
+
+@pytest.mark.parametrize("status", [SUCCESS, FAILURE])
+def test_after_a_restart_a_check_that_is_answered_is_not_asked(world, status):
+    w = world({**stage(), "on_success": [{"wait": 60}], "on_failure": [{"wait": 60}]})
+    report(w, status)
+    assert list(external.in_hand(again(w))) == []
+
+
+def test_a_held_stage_keeps_its_check(world):
+    """A send behind the check is held: the world goes on meanwhile."""
+    w = world({"name": "a", "actions_on_start": [stage()["actions_on_start"][0], {"send_keys": "x"}]})
+    w.give(SendHeld(action_id="r1/a/1/1", reason="someone is typing"))
+    assert w.run.held
+    assert [check.type for check in external.in_hand(again(w))] == ["ci"]
+
+
+def test_what_a_check_remembers_of_another_attempt_is_nobody_s(world):
+    w = world(stage())
+    before = w.run
+    assert w.give(CheckRemembered(action_id="r1/a/9/check1", memory={"x": 1})).run == before
+
+
+def test_a_check_is_told_what_the_stage_has_typed_as_the_policy_has_it(world):
+    w = world(stage({"send_keys": {"text": "gh workflow run x.yml", "report_exit": True}}))
+    w.type()
+    assert w.last(StartCheck).typed == ("gh workflow run x.yml",)
+    assert REPORT_EXIT in w.run.attempt.typed[0]
