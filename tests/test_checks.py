@@ -189,7 +189,9 @@ def test_progress_is_in_status_in_the_log_and_in_the_table(room: Room) -> None:
     room.says("success", detail="done")
     assert run.end() == 0
     assert "PROGRESS" not in sandbox.ok("status", "--hosts", sandbox.hosts)
-    assert room.asked()[0]["typed"] == ["npm run ship"]
+    (asked, *_) = room.asked()
+    assert asked["typed"] == ["npm run ship"]
+    assert asked["job"] == f"nightly {asked['id'].partition('/')[0]}"  # a variable in a key of the check
 
 
 def test_a_bar_on_a_terminal_stays_below_the_log(room: Room) -> None:

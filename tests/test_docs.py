@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
 import pytest
-from build import ProjectBuilder
-from pyproject_hooks import quiet_subprocess_runner
 
 from tmux_sentry.config.hosts import read_hosts
 from tmux_sentry.config.schema import load_schema
@@ -227,68 +220,6 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
 
 
 # --------------------------------------------------------------------------------- plugins
-
-_LOAD = """
-import json, sys
-from tmux_sentry import Level, Message, PluginContext
-from tmux_sentry.registry import load_registry
-
-site, log = sys.argv[1:]
-registry = load_registry(path=[site])
-print(json.dumps([[p.name, p.kind, p.distribution, p.version, p.state.value, p.reason] for p in registry.plugins]))
-notifier = registry.notifiers["logfile"].factory(PluginContext(settings={"LOGFILE_PATH": log}))
-message = Message(id="1", at=0.0, level=Level.ERROR, event="stage.failed", title="build failed", text="3 problems")
-print(notifier.send(message).outcome.value)
-failed = registry.notifiers["logfile"].factory(PluginContext(settings={"LOGFILE_PATH": site})).send(message)
-print(failed.outcome.value, failed.detail)
-"""
-
-
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The plugin of docs/plugins.md: `project` as its author has it, `site` as pip would have installed it."""
-    folder = tmp_path_factory.mktemp("plugin")
-    project = folder / "project"
-    (project / "src" / "tmux_sentry_notify_logfile").mkdir(parents=True)
-    (project / "src" / "tmux_sentry_notify_logfile" / "__init__.py").touch()
-    for block in (*blocks(PLUGINS_PAGE, "toml"), *blocks(PLUGINS_PAGE, "python")):
-        path = project / block.splitlines()[0].removeprefix("# ")
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(block)
-    wheel = ProjectBuilder(project, runner=quiet_subprocess_runner).build("wheel", folder / "dist")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
-    return folder
-
-
-def python(example: Path, *arguments: str | Path) -> str:
-    """What python prints, with the example's plugin installed and warnings as errors."""
-    path = os.pathsep.join([str(example / "site"), *filter(None, sys.path)])
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
-        cwd=example / "project",
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_the_plugin_of_the_page_loads_and_delivers(example: Path, tmp_path: Path) -> None:
-    log = tmp_path / "messages.txt"
-    listed, outcome, failure = python(example, "-c", _LOAD, example / "site", log).splitlines()
-    row = ["notify_logfile", "notifier", "tmux-sentry-notify-logfile", "1.0.0", "ok", ""]
-    assert json.loads(listed) == [row]
-    assert outcome == "delivered"
-    assert failure == f"retry {example / 'site'}: Is a directory"
-    assert log.read_text() == "ERROR stage.failed build failed: 3 problems\n"
-
-
-def test_the_plugin_of_the_page_passes_the_tests_of_the_page(example: Path) -> None:
-    shown = python(example, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
-    assert re.search(r"^\d+ passed", shown, re.MULTILINE), shown
 
 
 def test_every_hook_state_and_kit_is_described() -> None:
