@@ -94,3 +94,22 @@ def test_the_log_shows_no_secret_that_was_learnt_after_it_was_opened() -> None:
         logger.handlers[:], logger.level, logger.propagate = before
     (line,) = err.getvalue().splitlines()
     assert line.endswith("token [redacted] ")
+
+
+def test_the_line_of_progress_stays_below_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "on_terminal", lambda: True)
+    logger = logging.getLogger("tmux_sentry")
+    before = (logger.handlers[:], logger.level, logger.propagate)
+    try:
+        with redirect_stderr(io.StringIO()) as err:
+            output.log_to_stderr("INFO", App())
+            output.progress(f"50% {SECRET}\x1b[2J", redact=HIDE)
+            logger.info("a line")
+            output.progress("", redact=HIDE)
+            logger.info("another")
+    finally:
+        logger.handlers[:], logger.level, logger.propagate = before
+    bar, line, rest = err.getvalue().split("\r\x1b[K")[1:]
+    assert bar == "50% [redacted]"
+    assert re.fullmatch(r"[0-9: -]+ a line\n50% \[redacted\]", line)
+    assert re.fullmatch(r"[0-9: -]+ another\n", rest)

@@ -91,7 +91,7 @@ def progress(text: str, *, redact: Redactor | None = None) -> None:
     if on_terminal():
         with _drawing:
             _drawn = text_out(text, redact or current().redact)
-            click.echo(f"{_CLEAR}{_drawn}", err=True, nl=False)
+            click.echo(f"{_CLEAR}{_drawn}", err=True, nl=False, color=True)
 
 
 def fail(lines: Sequence[str], what: str, *, redact: Redactor) -> None:
