@@ -19,6 +19,8 @@ from tmux_sentry.engine.events import (
 )
 from tmux_sentry.engine.plan import REPORT_EXIT
 from tmux_sentry.engine.run import from_json, to_json
+from tmux_sentry.notify import texts
+from tmux_sentry.policy.advice import EVENTS
 
 PENDING, SUCCESS, FAILURE = CheckStatus.PENDING, CheckStatus.SUCCESS, CheckStatus.FAILURE
 ATTENTION, UNKNOWN = CheckStatus.ATTENTION, CheckStatus.UNKNOWN
@@ -27,6 +29,12 @@ ATTENTION, UNKNOWN = CheckStatus.ATTENTION, CheckStatus.UNKNOWN
 def stage(*before, **check):
     action = {"external_check": {"type": "ci", "url": "u", **check}}
     return {"name": "a", "actions_on_start": [*before, action], "timeout": "1h"}
+
+
+def test_every_event_of_checks_is_known_to_routes_and_has_a_chinese_title():
+    for event in ("check.needs_attention", "check.failed", "check.unknown"):
+        assert event in EVENTS
+        assert "deploy" in texts.title("zh", event, "", {"pipeline": "ci", "stage": "deploy"})
 
 
 def report(w, status, at=None, **more):
