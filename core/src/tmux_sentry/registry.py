@@ -12,7 +12,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tmux_sentry import __version__
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 DISABLED_VARIABLE = "TMUX_SENTRY_DISABLED_PLUGINS"
 # An observer runs inside the engine's loop, which can spare it no more.
 OBSERVER_TIMEOUT = 2.0
+#: Mistakes of one action that are shown; nobody reads more.
+_MOST_MISTAKES = 20
 
 log = logging.getLogger(__name__)
 __all__ = ["PluginState", "PluginStatus", "Registry", "disabled_from_env", "load_registry"]
@@ -94,6 +97,18 @@ class Registry:
             if is_it and status.state is not PluginState.OK:
                 return f"plugin {status.name} is {status.state.value}: {status.reason}"
         return ""
+
+    def mistakes(self, name: str, config: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What the checker `name` finds wrong with an action, (key, what); nothing when it cannot look at it."""
+        record = self.checkers.get(name)
+        if record is None or record.problems is None:
+            return []
+        try:
+            found = loading.guarded("problems", partial(_first, record.problems, config), self._timeout)
+        except loading.Broken as broken:
+            log.warning("check %s: %s", clean(name), broken)
+            return []
+        return found
 
     def add_commands(self, cli: click.Group) -> None:
         """Let plugins add commands to `cli`; one that exists already stays as it is and its claimants are broken."""
@@ -165,6 +180,10 @@ class Registry:
         for one in claimants:
             one.fails(reason)
         return reason
+
+
+def _first(problems: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]], config: Any) -> list[tuple[str, str]]:
+    return [(str(key), clean(str(what))) for key, what in islice(problems(config), _MOST_MISTAKES)]
 
 
 def _word(entry_name: str) -> str:

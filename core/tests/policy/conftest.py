@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ class Installed:
 
     def why_missing(self, kind: str, name: str) -> str:
         return self.broken.get((kind, name), "")
+
+    def mistakes(self, name: str, config: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        return ()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,9 +61,15 @@ class NotifierPlugin(_Plugin):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckerPlugin(_Plugin):
-    """Registers an `external_check` type; `config_schema` describes the action's other keys."""
+    """Registers an `external_check` type; `config_schema` describes the action's other keys.
+
+    `problems` is what a schema cannot say: (key, what is wrong with its value) for each mistake, "" for the action as a
+    whole. It gets an action that the schema takes, with its secrets opened and its `${...}` as they are written, while
+    a policy is read; it must not ask the service, nor repeat a secret.
+    """
 
     factory: Callable[[PluginContext], Checker]
+    problems: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,8 @@ def problems(kind: str, record: object) -> Iterator[str]:
         yield f"the name {record.name!r} is not a word of a-z, 0-9, '_', '.' and '-'"
     if not callable(record.factory):
         yield f"the factory of {record.name!r} cannot be called"
+    if isinstance(record, CheckerPlugin) and record.problems is not None and not callable(record.problems):
+        yield f"the problems of {record.name!r} cannot be called"
     for setting in record.settings:
         if not isinstance(setting, Setting):
             yield f"a setting of {record.name!r} is a {type(setting).__name__}, not a Setting"

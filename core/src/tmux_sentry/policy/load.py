@@ -18,7 +18,7 @@ from tmux_sentry.policy.build import build_pipeline, build_route
 from tmux_sentry.policy.model import Policy
 from tmux_sentry.policy.plugins import RegistryView, hint
 from tmux_sentry.policy.schema import compose
-from tmux_sentry.policy.semantics import check_policy, check_required
+from tmux_sentry.policy.semantics import check_actions, check_policy, check_required
 from tmux_sentry.policy.shape import Finding, Named, mapping, named
 
 
@@ -76,7 +76,8 @@ def load_policies(
         kept.append(written)
         errors = validate(source, schema, lambda kind, name: hint(view, kind, name))
         required = check_required(source.value, view, installed)
-        found += _findings(source, errors, [*_meaning(source), *required], env)
+        asked = () if errors else check_actions(source.value, view)
+        found += _findings(source, errors, [*_meaning(source), *required, *asked], env)
     found += _across(sources)
     if any(not diagnostic.warning for diagnostic in found):
         return LoadResult(policy=None, diagnostics=tuple(found))

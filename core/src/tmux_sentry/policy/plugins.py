@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from tmux_sentry.policy.known import KNOWN
@@ -23,6 +23,9 @@ class RegistryView(Protocol):
     def why_missing(self, kind: str, name: str) -> str:
         """Why an installed plugin of that name cannot be used (broken, disabled); "" when none is installed."""
 
+    def mistakes(self, name: str, config: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """What the checker `name` says is wrong with an action that its schema takes: (key, what) for each."""
+
 
 class NoPlugins:
     """A RegistryView with nothing installed."""
@@ -35,6 +38,9 @@ class NoPlugins:
 
     def why_missing(self, kind: str, name: str) -> str:
         return ""
+
+    def mistakes(self, name: str, config: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        return ()
 
 
 def hint(view: RegistryView, kind: str, name: str) -> str:

@@ -22,6 +22,8 @@ from tmux_sentry.policy.variables import OUTSIDE, OWN, check_text
 from tmux_sentry.security.sanitize import clean
 
 MAX_CONDITION_DEPTH = 8
+#: Keys of an external_check that are no business of its checker.
+OURS = frozenset({"type", "max_wait", "accept_rerun"})
 _SEND_WITH_KEYS = ("wait_idle", "keys")
 
 
@@ -50,6 +52,17 @@ def check_required(policy: Any, view: RegistryView, installed: Collection[str]) 
         help = missing_plugin(view, wanted, installed) if isinstance(wanted, str) else ""
         if help:
             yield Finding(where=where, what=f"the required plugin '{clean(wanted, 60)}' is not there", help=help)
+
+
+def check_actions(policy: Any, view: RegistryView) -> Iterator[Finding]:
+    """What the checkers themselves find wrong with their actions; for a policy that the schema takes."""
+    for pipeline in named(mapping(policy).get("pipelines"), ("pipelines",)):
+        for stage in named(pipeline.body.get("stages"), (*pipeline.where, "stages")):
+            for _, where, kind, value in stage_actions(stage):
+                if kind == "external_check" and isinstance(name := mapping(value).get("type"), str):
+                    config = {key: item for key, item in value.items() if key not in OURS}
+                    for key, what in view.mistakes(name, config):
+                        yield Finding(where=(*where, key) if key in config else where, what=what)
 
 
 def _duplicates(found: Sequence[Named], kind: str, line_of: Callable[[Where], int]) -> Iterator[Finding]:

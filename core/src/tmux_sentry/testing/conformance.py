@@ -64,7 +64,7 @@ T = TypeVar("T")
 
 SECONDS = 10.0  # what one call may take; the core gives no more
 _SECRET = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|WEBHOOK)", re.IGNORECASE)
-_PLACE = re.compile(r"_(FILE|PATH|TTL|URL_FILE)$", re.IGNORECASE)  # where a secret is, not the secret
+_PLACE = re.compile(r"_(FILE|PATH|TTL|URL_FILE|LISTEN)$", re.IGNORECASE)  # where a secret is, not the secret
 
 
 class _Conformance(Generic[R]):
