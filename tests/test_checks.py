@@ -168,6 +168,12 @@ def test_what_is_wrong_with_the_arguments_is_said(room: Room, args: list[str], s
     assert not room.asked()
 
 
+def test_what_the_checker_itself_finds_wrong_is_said_at_its_argument(sandbox: Any) -> None:
+    done = sandbox.run("checks", "test", "http", "url=http://127.0.0.1:1/", "success_when=a ==")
+    assert done.returncode == 2
+    assert "argument:3:15: success_when: " in done.stderr
+
+
 # -------------------------------------------------------------------------- on the way
 
 

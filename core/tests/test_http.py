@@ -33,6 +33,15 @@ def test_no_redirect_is_followed() -> None:
         assert elsewhere.requests == []
 
 
+def test_a_redirect_to_nowhere_may_have_been_acted_on() -> None:
+    with Provider(Reply(status=302, headers={"Location": "http://["})) as server:
+        with pytest.raises(AnswerLost):
+            exchange("POST", server.url, body=b"x")
+        assert len(server.requests) == 1
+    with Provider(Reply()) as server, pytest.raises(NotSent):
+        exchange("POST", server.url, headers={"X": "\u4e2d"})
+
+
 def test_a_netrc_password_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password hunter22\n")

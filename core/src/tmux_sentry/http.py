@@ -121,8 +121,10 @@ def exchange(
                 return Answer(status=response.status_code, headers=shown, body=read, cut=cut)
     except requests.exceptions.RequestException as error:
         raise _explained(error) from None
-    except (ValueError, OSError) as error:  # an address or a header that cannot be
+    except (UnicodeError, OSError) as error:  # a header that cannot be, a file of authorities that is not there
         raise NotSent(clean(f"{type(error).__name__}: the request cannot be made")) from None
+    except ValueError:  # requests looks where a redirect leads, although it is not to follow it
+        raise AnswerLost("sent, and the answer cannot be read: it leads to no address") from None
 
 
 def deliver(

@@ -106,9 +106,12 @@ def _action(session: Session, type_: str, values: Sequence[str]) -> ExternalChec
     whole = compose(load_schema("policy"), session.registry)
     schema = {"$defs": whole["$defs"], "$ref": "#/$defs/external-check"}
     errors = validate(source, schema, lambda kind, name: hint(session.registry, kind, name))
-    if errors:
+    action = None if errors else build_check(source.value)
+    mistakes = session.registry.mistakes(type_, action.config) if action is not None else ()
+    errors += [source.diagnostic((key,) if key else (), what) for key, what in mistakes]
+    if action is None or errors:
         raise InvalidConfig(errors)
-    return build_check(source.value)
+    return action
 
 
 def _seconds(option: str, text: str) -> float:
