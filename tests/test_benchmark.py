@@ -62,3 +62,14 @@ def test_wrong_options_are_refused(options: tuple[str, str]) -> None:
     done = subprocess.run([sys.executable, BENCH, *options], capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
     assert options[0][2:-1] in done.stderr.splitlines()[-1]
+
+
+def test_what_a_check_costs_is_printed_beside_the_plain_loop() -> None:
+    argv = [sys.executable, BENCH.with_name("checks.py")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=110)
+    assert (done.returncode, done.stderr) == (0, "")
+    ours, plain, ratio = (line.split() for line in done.stdout.splitlines()[2:5])
+    assert int(plain[-3]) == int(plain[-4]) == 120
+    assert int(ours[-3]) < int(ours[-4])  # of the primary limit, of the requests: the others were 304
+    assert ratio[0] == "ratio"
+    assert "median" in done.stdout
