@@ -148,13 +148,17 @@ def _command_line(stack: ExitStack, app: App) -> dict[str, Exit]:
         one.start()
         one.join()
 
+    def shown_for_a_while(text: str) -> None:
+        output.progress(text, redact=app.redact)
+        output.progress("", redact=app.redact)
+
     return {
         "table": lambda text: piped(table, text),
         "table on a terminal": lambda text: drawn(table, text),
         "--json": lambda text: piped(lambda: output.emit_json({"a": [text, {text: 1}]}, redact=app.redact)),
         "say": lambda text: piped(lambda: output.say(text, redact=app.redact)),
         "warn": lambda text: piped(lambda: output.warn(text, redact=app.redact)),
-        "progress": lambda text: drawn(lambda: output.progress(text, redact=app.redact)),
+        "progress": lambda text: drawn(lambda: shown_for_a_while(text)),
         "error": lambda text: piped(fail, text),
         "bad usage": lambda text: piped(usage, text),
         "traceback": lambda text: piped(raised, text),

@@ -155,6 +155,16 @@ def test_the_last_lines_are_told_to_nobody_else(room: Room) -> None:
     assert [one.message.output for one in room.messages()] == [""] * len(room.messages())
 
 
+def test_a_capture_from_before_a_line_does_not_take_it_away() -> None:
+    """The first capture of a pane may be on its way while its stream brings what was printed since."""
+    tails = Tails()
+    tails.note(Lines(pane=PANE, at=0.0, lines=("$ make", "error: it broke")))
+    tails.note(Screen(pane=PANE, at=0.0, lines=("$ make", ""), cursor=(0, 0), resync=True))
+    assert tails.of(PANE) == ["$ make", "error: it broke"]
+    tails.note(Screen(pane=PANE, at=0.0, lines=("an editor", "~"), cursor=(0, 0), resync=True))
+    assert tails.of(PANE) == ["an editor", "~"]
+
+
 def test_tails_follow_streams_and_screens_and_forget_what_is_gone() -> None:
     tails = Tails()
     tails.note(Lines(pane=PANE, at=1.0, lines=tuple(map(str, range(50)))))
