@@ -111,18 +111,15 @@ def test_a_full_disk_takes_no_decision(room: Room, new_run: NewRun) -> None:
         room.conductor.decide(room.decision())
     assert room.store.pending_approvals()
     room.disk.full = False
-    assert room.conductor.decide(room.decision()) == "approved"
+    assert room.conductor.decide(room.decision()).status == "approved"
     assert room.last(Send).keys.text == "make"
 
 
 def test_of_several_answers_exactly_one_counts_and_all_are_written_down(room: Room, new_run: NewRun) -> None:
     room.conductor.add(new_run(ASKS), NAMES)
     answers = [room.conductor.decide(room.decision(approved)) for approved in (True, True, False)]
-    assert answers == [
-        "approved",
-        "too late: the request is already approved",
-        "too late: the request is already approved",
-    ]
+    late = "too late: the request is already approved by ann"
+    assert [answer.words for answer in answers] == ["approved", late, late]
     assert sum(isinstance(e, Send) for one in room.out for e in one.effects) == 1
     with room.store._database.read() as connection:
         counted = connection.exec_driver_sql("SELECT counted FROM votes ORDER BY id").scalars().all()
@@ -131,15 +128,15 @@ def test_of_several_answers_exactly_one_counts_and_all_are_written_down(room: Ro
 
 def test_an_answer_of_a_stranger_does_not_count(room: Room, new_run: NewRun) -> None:
     room.conductor.add(new_run({**TYPES, "require_approval": {"approvers": ["bob"]}}), NAMES)
-    assert "not one of the approvers" in room.conductor.decide(room.decision())
-    assert room.conductor.decide(room.decision(by="bob")) == "approved"
+    assert "not one of the approvers" in room.conductor.decide(room.decision()).words
+    assert room.conductor.decide(room.decision(by="bob")).status == "approved"
 
 
 def test_an_answer_after_the_end_is_late(room: Room, new_run: NewRun) -> None:
     room.conductor.add(new_run(ASKS), NAMES)
     decision = room.decision()
     room.conductor.order("r1", Order(verb="cancel", by="ann"))
-    assert room.conductor.decide(decision).startswith("too late")
+    assert room.conductor.decide(decision).words.startswith("too late")
     stored = room.store.approval(decision.request_id)
     assert stored is not None
     assert stored.status == "cancelled"
@@ -152,13 +149,13 @@ def test_an_answer_to_something_else_than_would_be_typed_now_does_not_count(room
     room.conductor.add(run, NAMES)
     decision = room.decision()
     room.conductor.runs["r1"] = replace(room.conductor.runs["r1"], env={"TARGET": "two"})
-    assert room.conductor.decide(decision).startswith("does not count")
+    assert room.conductor.decide(decision).words.startswith("does not count")
     stored = room.store.approval(decision.request_id)
     assert stored is not None
     assert stored.status == "superseded"
     asked = room.last(Ask)
     assert (asked.approval_id != decision.request_id, asked.sends[0].text) == (True, "make two")
-    assert room.conductor.decide(room.decision()) == "approved"
+    assert room.conductor.decide(room.decision()).status == "approved"
     assert room.last(Send).keys.text == "make two"
 
 

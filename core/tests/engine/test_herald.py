@@ -79,7 +79,7 @@ def decide(room: Room, conductor: Conductor, approved: bool) -> None:
     decision = Decision(
         request_id=pending.request.id, approved=approved, by="ann", channel="web", at=room.clock.now(), comment="ok"
     )
-    assert conductor.decide(decision) == ("approved" if approved else "rejected")
+    assert conductor.decide(decision).status == ("approved" if approved else "rejected")
 
 
 def test_a_question_says_where_what_and_how_to_answer(room: Room) -> None:

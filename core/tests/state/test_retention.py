@@ -14,13 +14,14 @@ from tmux_sentry.contracts import ApprovalRequest, Decision, Delivery, DeliveryR
 from tmux_sentry.engine.events import Keys, Record, Send
 from tmux_sentry.engine.run import Run
 from tmux_sentry.state import retention
-from tmux_sentry.state.records import Fence, RunNames
+from tmux_sentry.state.records import Fence, Link, Rules, RunNames
 from tmux_sentry.state.store import Store
 from tmux_sentry.testing.clock import FakeClock
 
 from .conftest import NOON
 
 DAY = 86400.0
+LINK = Link(hash="", kind="link", approval_id="", channel="slack", recipient="", created_at=0.0, expires_at=NOON + 3600)
 STEP: dict[str, Any] = {"payload_sha256": "", "command": "bash", "cursor": (0, 0), "expires_at": 0.0}
 
 
@@ -42,9 +43,11 @@ class Old:
             tx.save_run(run, replace(self.names, **names))
             tx.record(run, Record(stage="build", attempt=1, status="succeeded", reason=""))
             tx.plan_send(run, send, started)
-            tx.open_approval(request, [])
+            tx.open_approval(request, Rules())
+            tx.vote(decision, request.digest, counted=True)
+            tx.add_link(replace(LINK, hash=run_id, approval_id=request.id, created_at=started))
             if status != "open":
-                tx.decide(decision, request.digest)
+                tx.decide(decision, request.digest, "ann")
         self.store.save_fence(pane.key, 1, 0)
         self.store.intend(send.action_id, "line", pane=pane, epoch=1, previous=0, marker=1, **STEP)
         if status != "open":

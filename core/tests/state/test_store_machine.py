@@ -25,7 +25,7 @@ from tmux_sentry.engine.events import Keys, Send
 from tmux_sentry.engine.run import Run
 from tmux_sentry.errors import Refused
 from tmux_sentry.policy.model import Match, Pipeline
-from tmux_sentry.state.records import RunNames
+from tmux_sentry.state.records import Rules, RunNames
 from tmux_sentry.state.store import Store
 from tmux_sentry.testing.clock import FakeClock
 
@@ -171,7 +171,7 @@ class StoreMachine(RuleBasedStateMachine):
             digest=digest, created_at=self.clock.now(), expires_at=self.clock.now() + 60.0,
         )  # fmt: skip
         with self.store.transaction() as tx:
-            tx.open_approval(request, ())
+            tx.open_approval(request, Rules())
         self.questions.setdefault(question, (digest, "pending"))
 
     @rule(question=QUESTIONS, digest=st.sampled_from(["d1", "d2"]), approved=st.booleans())
@@ -180,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
         if question not in self.questions:
             return
         with self.store.transaction() as tx:
-            counted = tx.decide(decision, digest)
+            counted = tx.decide(decision, digest, "ann")
         assert counted == (self.questions[question] == (digest, "pending"))
         if counted:
             self.questions[question] = (digest, "approved" if approved else "rejected")

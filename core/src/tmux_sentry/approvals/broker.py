@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
@@ -10,8 +11,10 @@ from typing import Any
 
 from tmux_sentry.approvals.worker import Job, Worker
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import ApprovalBackend, ApprovalRequest, Complaint, Decision
+from tmux_sentry.contracts import ApprovalBackend, ApprovalDesk, ApprovalRequest, Complaint, Decision
 from tmux_sentry.security.sanitize import clean
+
+log = logging.getLogger(__name__)
 
 #: Seconds after which a call that failed (a full disk, a server that is down) is made again.
 RETRY_AFTER = 30.0
@@ -64,7 +67,7 @@ class Broker:
         due = [job for at, job in self._again if at <= now]
         self._again = [(at, job) for at, job in self._again if at > now]
         for job in due:
-            if job.kind == "close" or job.request_id in self._open:
+            if job.kind != "open" or job.request_id in self._open:
                 self._submit(self._workers[job.backend], job.kind, job.request_id, job.call)
         return self._wait([job for job in self._running if job.kind == "poll"], patience)
 
@@ -78,10 +81,31 @@ class Broker:
         ]
         return self._wait(jobs, self._timeout)
 
-    def stop(self) -> None:
-        """Let the backends' threads end when they have done what they were told."""
+    def serve(self, desk: ApprovalDesk) -> Sequence[Complaint]:
+        """Let the backends with pages begin."""
+        serving = [worker for worker in self._all if hasattr(worker.backend, "serve")]
+        jobs = [self._submit(worker, "serve", "", partial(worker.backend.serve, desk)) for worker in serving]  # type: ignore[attr-defined]
+        return [item for item in self._wait(jobs, self._timeout) if isinstance(item, Complaint)]
+
+    def address(self, token: str) -> str:
+        """The page of a token; "" when no backend has one. From any thread."""
         for worker in self._all:
+            link = getattr(worker.backend, "link", None)
+            try:
+                if link is not None and (found := str(link(token))):
+                    return found
+            except Exception as error:  # a plugin's fault takes the link away, not the message
+                log.warning("approval backend %s: %s", worker.name, clean(f"{type(error).__name__}: {error}"))
+        return ""
+
+    def stop(self) -> None:
+        """Let the backends end when they have done what they were told."""
+        jobs = []
+        for worker in self._all:
+            if (end := getattr(worker.backend, "stop", None)) is not None:
+                jobs.append(self._submit(worker, "stop", "", end))
             worker.stop()
+        self._wait(jobs, self._timeout)
 
     @property
     def _all(self) -> Sequence[Worker]:
@@ -112,7 +136,7 @@ class Broker:
     def _collect(self, job: Job) -> list[Decision | Complaint]:
         error = job.future.exception()
         if error is not None:
-            if job.kind != "poll":
+            if job.kind in ("open", "close", "serve"):
                 self._again.append((self._clock.monotonic() + RETRY_AFTER, job))
             return self._tell(job.backend, job.kind, f"{job.kind} failed: {type(error).__name__}: {error}")
         self._told.pop((job.backend, job.kind), None)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 
 from tmux_sentry.approvals.broker import Broker
-from tmux_sentry.contracts import ApprovalRequest, Complaint, Decision
+from tmux_sentry.contracts import ApprovalDesk, ApprovalRequest, Complaint, Decision
 from tmux_sentry.security.sanitize import clean
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,10 @@ class Clerk:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def serve(self, desk: ApprovalDesk) -> None:
+        """Let the backends with pages begin."""
+        self._errands.put(lambda: self._tell(self._broker.serve(desk)))
 
     def show(self, request: ApprovalRequest) -> None:
         """Put a question before people."""

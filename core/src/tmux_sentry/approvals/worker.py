@@ -18,7 +18,7 @@ class Job:
     """One call of a backend. Its result, or what it raised, is in `future`."""
 
     backend: str
-    kind: Literal["open", "poll", "close"]
+    kind: Literal["open", "poll", "close", "serve", "stop"]
     request_id: str
     call: Callable[[], Any]
     future: Future[Any] = field(default_factory=Future)

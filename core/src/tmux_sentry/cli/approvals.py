@@ -9,7 +9,9 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.options import json_option
-from tmux_sentry.cli.session import begin, env_file_option, reading_store
+from tmux_sentry.cli.session import begin, env_file_option, person, reading_store
+from tmux_sentry.control.client import ask
+from tmux_sentry.errors import UsageError
 
 if TYPE_CHECKING:
     from tmux_sentry.state.records import StoredApproval
@@ -17,11 +19,37 @@ if TYPE_CHECKING:
 _COLUMNS = ("id", "pipeline", "stage", "host", "pane", "will type", "expires", "answer in")
 
 
-@click.command("approvals")
+@click.group("approvals", invoke_without_command=True)
 @env_file_option
 @json_option
-def command(env_file: Path | None, as_json: bool) -> None:
+@click.pass_context
+def approvals(context: click.Context, env_file: Path | None, as_json: bool) -> None:
     """List what waits for a person's decision."""
+    if context.invoked_subcommand is None:
+        _list(env_file, as_json)
+
+
+@approvals.command("login")
+@env_file_option
+def login(env_file: Path | None) -> None:
+    """Print an address with which you log in to the approval pages, once, within ten minutes."""
+    answer = ask(begin(env_file).control, "approval_login", {"by": person()})
+    click.echo(answer["url"])  # not through the redactor: this secret is what was asked for
+
+
+@approvals.command("revoke")
+@click.argument("id", required=False)
+@click.option("--all", "everything", is_flag=True, help="All links, logins and sessions.")
+@env_file_option
+def revoke(id: str | None, everything: bool, env_file: Path | None) -> None:
+    """Let the links of the request ID open nothing any more; the request itself stays open."""
+    if (id is None) != everything:
+        raise UsageError("name a request, or --all", "", "see: tmux-sentry approvals")
+    answer = ask(begin(env_file).control, "approval_revoke", {"id": id})
+    output.say(f"revoked: {answer['revoked']}")
+
+
+def _list(env_file: Path | None, as_json: bool) -> None:
     from tmux_sentry.security.sanitize import visible
 
     session = begin(env_file)
@@ -62,4 +90,9 @@ def _row(stored: StoredApproval) -> dict[str, Any]:
         "created_at": iso(request.created_at),
         "expires_at": iso(request.expires_at),
         "file": stored.shown.get("file"),
+        "page": stored.shown.get("web"),
+        "risk": request.risk,
+        "reason": request.reason,
+        "approvers": list(request.approvers),
+        "required": request.required,
     }

@@ -34,6 +34,7 @@ def build_runner(
 ) -> Iterator[Runner]:
     """A Runner on the locked database (or, for a dry run, on memory), with its control socket open."""
     from tmux_sentry.approvals.broker import Broker
+    from tmux_sentry.approvals.tokens import Tokens
     from tmux_sentry.cli.bar import Bar
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.control.server import ControlServer
@@ -69,6 +70,8 @@ def build_runner(
                 checkers=checkers,
                 access={name: TransportAccess(way) for name, way in ways.items()},
                 broker=Broker({} if dry_run else wanted(session, registry.approvals), clock),
+                tokens=Tokens(() if dry_run else session.settings.approval_secret),
+                token_ttl=float(session.settings.approval_token_ttl),
                 herald=telling.herald(session, Policy() if dry_run else policy, own),
                 channels=telling.channels(session, notifiers, store.instance),
                 home=None if dry_run else session.settings.home,

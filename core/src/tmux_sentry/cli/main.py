@@ -33,7 +33,7 @@ COMMANDS = {
     "hosts": ("tmux_sentry.cli.hosts:hosts", "Trust the key of a machine."),
     "check": ("tmux_sentry.cli.check:command", "Validate policies and hosts files."),
     "run": ("tmux_sentry.cli.run:command", "Watch the panes and walk them through the policy."),
-    "approvals": ("tmux_sentry.cli.approvals:command", "List what waits for a person's decision."),
+    "approvals": ("tmux_sentry.cli.approvals:approvals", "List what waits for a person's decision."),
     "approve": ("tmux_sentry.cli.decide:approve", "Approve a request."),
     "reject": ("tmux_sentry.cli.decide:reject", "Reject a request."),
     "runs": ("tmux_sentry.cli.runs:runs", "List, start, retry, cancel and resume runs."),

@@ -71,6 +71,9 @@ def named(policy: Policy) -> list[str]:
     """Every channel that the policy names."""
     found = [name for route in policy.routes for name in route.channels]
     found += [name for route in policy.routes if route.escalate for name in route.escalate.channels]
+    for pipeline in policy.pipelines:
+        asking = [stage.require_approval for stage in pipeline.stages if stage.require_approval is not None]
+        found += [name for spec in asking if spec.escalate for name in spec.escalate.channels]
     for action in actions(policy):
         if isinstance(action, NotifyAction):
             found += action.channels

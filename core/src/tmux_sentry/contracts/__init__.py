@@ -7,7 +7,17 @@ type-checked without starting anything.
 
 from __future__ import annotations
 
-from tmux_sentry.contracts.approvals import ApprovalBackend, ApprovalRequest, Complaint, Decision
+from tmux_sentry.contracts.approvals import (
+    ApprovalBackend,
+    ApprovalDesk,
+    ApprovalRequest,
+    ApprovalView,
+    Complaint,
+    Decision,
+    LinkRefused,
+    Vote,
+    VoteAnswer,
+)
 from tmux_sentry.contracts.checks import Checker, CheckRequest, CheckResult, CheckStatus
 from tmux_sentry.contracts.hosts import Completed, HostAccess, Pipe
 from tmux_sentry.contracts.messages import Delivery, DeliveryResult, Level, Message, Notifier, Rate
@@ -40,8 +50,10 @@ __all__ = [
     "AgentState",
     "AnyPlugin",
     "ApprovalBackend",
+    "ApprovalDesk",
     "ApprovalPlugin",
     "ApprovalRequest",
+    "ApprovalView",
     "CheckRequest",
     "CheckResult",
     "CheckStatus",
@@ -57,6 +69,7 @@ __all__ = [
     "HostAccess",
     "Level",
     "Lines",
+    "LinkRefused",
     "Message",
     "Notifier",
     "NotifierPlugin",
@@ -77,4 +90,6 @@ __all__ = [
     "TextSource",
     "Title",
     "Trust",
+    "Vote",
+    "VoteAnswer",
 ]

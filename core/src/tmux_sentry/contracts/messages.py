@@ -38,6 +38,7 @@ class Message:
     text: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     answer: str = ""  # how to answer, one way a line; "" when nothing is asked
+    links: Mapping[str, str] = field(default_factory=dict)  # recipient -> lines to show them alone, before `answer`
     output: str = ""  # the last lines of the pane, where the policy wants them told
     thread: str = ""
     subject: str = ""  # of the thread: the same in each of its messages
@@ -92,7 +93,8 @@ class Notifier(Protocol):
     """Delivers Messages over one channel. May block; the core bounds each call to 60 seconds.
 
     It may also have `problem() -> str`: what is missing or wrong in its settings, "" when nothing is. That is told
-    before anything is sent: by `check`, by `doctor` and at the start of `run`.
+    before anything is sent: by `check`, by `doctor` and at the start of `run`. One that knows whom it sends to has
+    `recipients() -> Sequence[str]`: a message that asks for an approval then brings `links`, one for each of them.
     """
 
     def send(self, message: Message) -> DeliveryResult:

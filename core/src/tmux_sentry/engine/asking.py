@@ -12,6 +12,7 @@ from tmux_sentry.engine.events import Ask, CloseAsk, Decided
 from tmux_sentry.engine.run import HELD, WAITING_APPROVAL, Attempt, Phase
 from tmux_sentry.policy.model import ApprovalSpec, Stage
 from tmux_sentry.policy.variables import UnknownVariable
+from tmux_sentry.state.records import Rules
 
 
 def ask(b: Builder, stage: Stage, spec: ApprovalSpec) -> None:
@@ -32,6 +33,7 @@ def ask(b: Builder, stage: Stage, spec: ApprovalSpec) -> None:
         approval_digest=digest,
         approval_expires=b.now + spec.timeout,
         remind_at=None if spec.remind_after is None else b.now + spec.remind_after,
+        escalate_at=None if spec.escalate is None else b.now + spec.escalate.after,
     )
     assert attempt.approval_id is not None
     b.emit(
@@ -43,11 +45,23 @@ def ask(b: Builder, stage: Stage, spec: ApprovalSpec) -> None:
             digest=digest,
             expires_at=b.now + spec.timeout,
             risk=spec.risk,
-            approvers=spec.approvers,
+            reason=spec.reason,
+            rules=_rules(spec, b.now),
         )
     )
     b.record(attempt, WAITING_APPROVAL)
     _tell(b, attempt, "approval.asked", f"{b.run.pipeline.name}: approve {stage.name}?")
+
+
+def ask_again(b: Builder) -> None:
+    """What would be typed is not what was approved: ask for what it is now, while nothing of it is in the pane yet."""
+    attempt, stage = b.attempt, b.stage
+    assert attempt is not None
+    if attempt.sent or attempt.phase is Phase.ENDING or stage.require_approval is None:
+        b.hold("what it would type now is not what was approved")
+    else:
+        b.update(action_id=None, action=0)
+        ask(b, stage, stage.require_approval)
 
 
 def decided(b: Builder, event: Decided) -> bool | None:
@@ -66,6 +80,7 @@ def decided(b: Builder, event: Decided) -> bool | None:
         approval_id=None,
         approval_expires=None,
         remind_at=None,
+        escalate_at=None,
         approved_by=event.by if event.approved else "",
         held=None,
         held_at=None,
@@ -81,6 +96,11 @@ def due(b: Builder) -> str | None:
     if attempt.remind_at is not None and b.now >= attempt.remind_at:
         attempt = b.update(remind_at=None)
         _tell(b, attempt, "approval.reminder", f"{b.run.pipeline.name}: {attempt.stage} still waits for an approval")
+    if attempt.escalate_at is not None and b.now >= attempt.escalate_at:
+        attempt = b.update(escalate_at=None)
+        assert spec.escalate is not None
+        title = f"{b.run.pipeline.name}: nobody has decided about {attempt.stage} yet"
+        _tell(b, attempt, "approval.escalated", title, spec.escalate.channels)
     if attempt.approval_expires is None or b.now < attempt.approval_expires:
         return None
     why = f"nobody answered in {spec.timeout:g} s"
@@ -96,8 +116,9 @@ def due(b: Builder) -> str | None:
 
 
 def next_due(attempt: Attempt) -> float | None:
-    """When to remind, or when the request times out."""
-    return min((at for at in (attempt.remind_at, attempt.approval_expires) if at is not None), default=None)
+    """When to remind, to ask others too, or when the request times out."""
+    times = (attempt.remind_at, attempt.escalate_at, attempt.approval_expires)
+    return min((at for at in times if at is not None), default=None)
 
 
 def withdraw(b: Builder, attempt: Attempt) -> None:
@@ -115,7 +136,7 @@ def is_covered(b: Builder) -> bool:
 def _settle(b: Builder, attempt: Attempt, outcome: str) -> None:
     if attempt.approval_id is not None:
         b.emit(CloseAsk(approval_id=attempt.approval_id, outcome=outcome))
-        b.update(approval_id=None, approval_expires=None, remind_at=None)
+        b.update(approval_id=None, approval_expires=None, remind_at=None, escalate_at=None)
 
 
 def _digest(b: Builder, attempt: Attempt) -> str | None:
@@ -127,9 +148,22 @@ def _digest(b: Builder, attempt: Attempt) -> str | None:
     return approval_digest(b.run.id, attempt.stage, attempt.number, b.run.pane.key, sends, b.run.policy_digest)
 
 
-def _tell(b: Builder, attempt: Attempt, event: str, title: str) -> None:
+def _rules(spec: ApprovalSpec, now: float) -> Rules:
+    escalate = spec.escalate
+    return Rules(
+        approvers=spec.approvers,
+        required=spec.required,
+        any_reject=spec.any_reject,
+        second=escalate.approvers if escalate else (),
+        second_at=now + escalate.after if escalate else None,
+        until=now + spec.timeout if spec.on_timeout == "reject" else None,
+    )
+
+
+def _tell(b: Builder, attempt: Attempt, event: str, title: str, channels: tuple[str, ...] = ()) -> None:
     try:
         keys = "\n".join(send.shown() for send in plan.sends(b.run, b.stage, attempt)) or "(types nothing)"
     except UnknownVariable as error:
         keys = f"(cannot be worked out: {error})"
-    b.tell(event, Level.APPROVAL, title, keys, approval=attempt.approval_id or "", stage=attempt.stage)
+    about = {"approval": attempt.approval_id or "", "stage": attempt.stage}
+    b.tell(event, Level.APPROVAL, title, keys, channels=channels, **about)

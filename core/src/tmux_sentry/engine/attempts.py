@@ -120,7 +120,7 @@ def hand_out(b: Builder, action: SendKeys) -> None:
         b.hold(f"cannot type: {error}")
         return
     if not asking.is_covered(b):
-        b.hold("what it would type now is not what was approved")
+        asking.ask_again(b)
         return
     b.emit(
         Send(

@@ -76,8 +76,13 @@ class Builder:
         title = f"{self.run.pipeline.name}: {attempt.stage} is held"
         self.tell("stage.held", Level.WARNING, title, reason, run=self.run.id)
 
-    def tell(self, event: str, level: Level, title: str, text: str = "", **fields: str) -> None:
-        """Tell people, once per (Run, event, stage, attempt, question, send); of a Run, once per end."""
+    def tell(
+        self, event: str, level: Level, title: str, text: str = "", *, channels: tuple[str, ...] = (), **fields: str
+    ) -> None:
+        """Tell people, by these `channels` only if any are named.
+
+        Once per (Run, event, stage, attempt, question, send); of a Run, once per end.
+        """
         attempt = self.run.attempt
         tries = sum(stage.attempts for stage in self.run.stages.values())
         if attempt is not None and not event.startswith("run."):
@@ -89,6 +94,7 @@ class Builder:
                 level=level,
                 title=title,
                 text=text,
+                channels=channels,
                 dedupe_key=f"{self.run.id}/{event}/{where}",
                 fields={"pane": self.run.pane_name, "pipeline": self.run.pipeline.name, **fields},
             )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from tmux_sentry.approvals.tally import weigh
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import ApprovalRequest, Decision
+from tmux_sentry.contracts import ApprovalRequest, Decision, VoteAnswer
 from tmux_sentry.engine import herald, orders
 from tmux_sentry.engine.conditions import Search, matches_line
 from tmux_sentry.engine.events import (
@@ -38,7 +39,8 @@ from tmux_sentry.failpoints import reach
 from tmux_sentry.policy.build import build_pipeline
 from tmux_sentry.security.redact import Redactor
 from tmux_sentry.security.sanitize import clean
-from tmux_sentry.state.records import RunNames, StoredRun
+from tmux_sentry.state.records import RunNames, StoredApproval, StoredRun
+from tmux_sentry.state.requests import PENDING
 from tmux_sentry.state.store import Store
 from tmux_sentry.state.transaction import Transaction
 
@@ -56,6 +58,9 @@ class Step:
     run: Run
     event: Event | None
     effects: tuple[Effect, ...]
+
+
+_USED = "this link has been used"
 
 
 class Conductor:
@@ -119,34 +124,77 @@ class Conductor:
         self._commit(before, run, effects, event)
         return run
 
-    def decide(self, decision: Decision) -> str:
-        """Take a person's decision; returns what became of it, for that person. Exactly one counts."""
+    def decide(self, decision: Decision, use: Callable[[Transaction], bool] = lambda tx: True) -> VoteAnswer:
+        """Take a person's answer; returns what became of it, for that person. Whatever it is, it is written down.
+
+        `use` uses up what the answer came by, in the same transaction, once it counts; False: it was used up before.
+        """
         stored = self._store.approval(decision.request_id)
         if stored is None:
             raise UsageError(f"no approval request {clean(decision.request_id, 40)}", "", "see: tmux-sentry approvals")
-        digest = stored.request.digest
+        decision = replace(decision, at=self._clock.now(), comment=clean(decision.comment))
         before = self.runs.get(stored.request.run_id)
+        with self._store.transaction() as tx:
+            answer, moved = self._take_answer(tx, stored, before, decision, use)
+        if before is not None and moved is not None:
+            self._after(before, *moved)
+        return answer
+
+    def _take_answer(
+        self,
+        tx: Transaction,
+        stored: StoredApproval,
+        before: Run | None,
+        decision: Decision,
+        use: Callable[[Transaction], bool],
+    ) -> tuple[VoteAnswer, tuple[Run, tuple[Effect, ...], Event] | None]:
+        """What the answer does, in the transaction that it is written down in, and the step that it makes."""
+        digest = stored.request.digest
+
+        def refused(status: str, words: str) -> VoteAnswer:
+            tx.vote(decision, digest, counted=False)
+            return VoteAnswer(counted=False, status=status, words=words)
+
+        if stored.status != PENDING:
+            by = f" by {clean(stored.decided_by, 100)}" if stored.decided_by else ""
+            return refused(stored.status, f"too late: the request is already {stored.status}{by}"), None
         if before is None:
-            return self._late(decision, digest, "its run has ended")
+            tx.close_approval(decision.request_id, "cancelled", decision.at)
+            return refused("cancelled", "too late: its run has ended"), None
+        if decision.digest not in ("", digest):
+            return refused(PENDING, "does not count: something else was shown"), None
+        weighed = weigh(stored.rules, tx.votes(decision.request_id), decision)
+        if not weighed.counts:
+            return refused(PENDING, f"does not count: {clean(weighed.why, 200)}"), None
+        if weighed.standing == PENDING:
+            if not use(tx):
+                return refused(PENDING, _USED), None
+            tx.vote(decision, digest, counted=True)
+            self._herald.tell(tx, herald.voted(before, stored, decision, len(weighed.yes)), before, decision.at)
+            words = f"noted: {len(weighed.yes)} of {stored.rules.required} have said yes"
+            return VoteAnswer(counted=True, status=PENDING, words=words), None
+        by = ", ".join(weighed.yes) if weighed.standing == "approved" else decision.by
         event = Decided(
             approval_id=decision.request_id,
-            approved=decision.approved,
-            by=decision.by,
+            approved=weighed.standing == "approved",
+            by=by,
             digest=digest,
-            comment=clean(decision.comment),
+            comment=decision.comment,
         )
-        run, effects = step(before, event, self._clock.now(), self._search)
-        outcome = "approved" if decision.approved else "rejected"
-        if stored.status == "pending" and CloseAsk(approval_id=decision.request_id, outcome=outcome) not in effects:
-            return self._superseded(decision, digest, before, run, effects, event)
-        with self._store.transaction() as tx:
-            if not tx.decide(decision, digest):
-                if stored.status == "pending":
-                    return f"does not count: {clean(decision.by, 60)} is not one of the approvers"
-                return f"too late: the request is already {stored.status}"
+        run, effects = step(before, event, decision.at, self._search)
+        if CloseAsk(approval_id=decision.request_id, outcome=weighed.standing) not in effects:
+            # The Run would do something else now than what was shown.
             self._write(tx, before, run, effects, event)
-        self._after(before, run, effects, event)
-        return outcome
+            tx.close_approval(decision.request_id, "superseded", decision.at)
+            words = "does not count: what would be done has changed since it was asked"
+            return refused("superseded", words), (run, effects, event)
+        if not use(tx):
+            return refused(PENDING, _USED), None
+        if not tx.decide(replace(decision, approved=event.approved), digest, by):
+            return refused(stored.status, "too late: its time is over"), None
+        tx.vote(decision, digest, counted=True)
+        self._write(tx, before, run, effects, event)
+        return VoteAnswer(counted=True, status=weighed.standing, words=weighed.standing), (run, effects, event)
 
     def order(self, run_id: str, order: Order) -> Run:
         """Carry out a person's order, or raise UsageError saying why it makes no sense."""
@@ -176,6 +224,12 @@ class Conductor:
         """Tell people something that belongs to no Run."""
         with self._store.transaction() as tx:
             self._herald.tell(tx, notice, None, self._clock.now())
+
+    def ask_again(self, stored: StoredApproval, channel: str) -> None:
+        """Tell people of a request once more, by one channel."""
+        run, now = self.runs.get(stored.request.run_id), self._clock.now()
+        with self._store.transaction() as tx:
+            self._herald.tell(tx, herald.asked_again(stored, channel, now), run, now)
 
     def due(self, contain: Callable[[Run, Callable[[], object]], object] = lambda run, work: work()) -> float | None:
         """Step every Run whose time has come; returns when to call again (epoch seconds).
@@ -236,7 +290,7 @@ class Conductor:
                 case StopSend():
                     tx.drop_send(effect.action_id, "no longer wanted")
                 case Ask():
-                    tx.open_approval(request_of(run, effect, now, self._herald.redact), effect.approvers)
+                    tx.open_approval(request_of(run, effect, now, self._herald.redact), effect.rules)
                 case CloseAsk():
                     tx.close_approval(effect.approval_id, effect.outcome, now)
                     by = event.by if isinstance(event, Decided) else ""
@@ -249,23 +303,6 @@ class Conductor:
         was = before.attempt if before is not None and before.held is not None else None
         if was is not None and (run.held is None or not run.open):
             self._herald.end(tx, herald.held_matter(run), herald.resumed(run, was.stage, was.held_at), run, now)
-
-    def _late(self, decision: Decision, digest: str, why: str) -> str:
-        with self._store.transaction() as tx:
-            tx.close_approval(decision.request_id, "cancelled", self._clock.now())
-            tx.decide(decision, digest)
-        return f"too late: {why}"
-
-    def _superseded(
-        self, decision: Decision, digest: str, before: Run, run: Run, effects: tuple[Effect, ...], event: Event
-    ) -> str:
-        """The Run would do something else now than what was shown; the answer is written down and does not count."""
-        with self._store.transaction() as tx:
-            self._write(tx, before, run, effects, event)
-            tx.close_approval(decision.request_id, "superseded", self._clock.now())
-            tx.decide(decision, digest)
-        self._after(before, run, effects, event)
-        return "does not count: what would be done has changed since it was asked"
 
 
 def request_of(run: Run, ask: Ask, now: float, redact: Redactor) -> ApprovalRequest:
@@ -283,6 +320,9 @@ def request_of(run: Run, ask: Ask, now: float, redact: Redactor) -> ApprovalRequ
         created_at=now,
         expires_at=ask.expires_at,
         risk=ask.risk,
+        reason=redact(ask.reason),
+        approvers=ask.rules.approvers,
+        required=ask.rules.required,
     )
 
 

@@ -35,8 +35,9 @@ class Desk:
         env: Mapping[str, str],
         told: Callable[[], None] = lambda: None,
         language: str = "en",
+        further: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        """`told` is called when a message may be due now; `language` is that of messages."""
+        """`told` is called when a message may be due now; `language` is that of messages; `further` are more orders."""
         self._store = store
         self._clock = clock
         self._conductor = conductor
@@ -49,6 +50,7 @@ class Desk:
             "start": self.start,
             "resume_all": self.resume_all,
             **NotifyOrders(store, clock, told, language).verbs,
+            **(further or {}),
         }
 
     def handle(self, verb: str, args: Mapping[str, Any]) -> Any:
@@ -74,9 +76,10 @@ class Desk:
             channel="terminal",
             at=self._clock.now(),
             comment=clean(comment),
+            known="user of this machine",
         )
-        outcome = self._conductor.decide(decision)
-        return {"id": decision.request_id, "outcome": outcome, "counted": outcome in ("approved", "rejected")}
+        answer = self._conductor.decide(decision)
+        return {"id": decision.request_id, "outcome": answer.words, "counted": answer.counted}
 
     def order(self, run: str, verb: str, by: str, stage: str | None = None) -> dict[str, Any]:
         """retry, cancel, start a stage, or resume what is held."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tmux_sentry.contracts import AgentState, CheckStatus, Level, Signal
+from tmux_sentry.state.records import Rules
 
 # -------------------------------------------------------------------------- events
 
@@ -204,7 +205,8 @@ class Ask:
     digest: str
     expires_at: float
     risk: str = "normal"
-    approvers: tuple[str, ...] = ()
+    reason: str = ""
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tmux_sentry.contracts import Level, Message, PaneIdentity
+from tmux_sentry.contracts import Decision, Level, Message, PaneIdentity
 from tmux_sentry.engine.events import Notify
 from tmux_sentry.engine.run import Run
 from tmux_sentry.failpoints import reach
@@ -13,8 +13,11 @@ from tmux_sentry.notify import texts
 from tmux_sentry.notify.routing import Router
 from tmux_sentry.security.outlet import text_out
 from tmux_sentry.security.redact import Redactor
+from tmux_sentry.state.records import StoredApproval
 from tmux_sentry.state.transaction import Transaction
 
+#: What is told while an answer is still wanted.
+ASKING = ("approval.asked", "approval.reminder", "approval.escalated", "approval.timeout")
 #: Of a message's fields, in this order; others follow.
 _ORDER = ("host", "pane", "pipeline", "stage", "run")
 
@@ -109,6 +112,31 @@ def closed(run: Run, approval_id: str, outcome: str, by: str) -> Notify:
     return Notify(event=event, level=Level.INFO, title=title, dedupe_key=f"{approval_id}/{outcome}", fields=fields)
 
 
+def asked_again(stored: StoredApproval, channel: str, now: float) -> Notify:
+    """What is told to one channel where somebody's link was too old."""
+    request = stored.request
+    return Notify(
+        event="approval.reminder",
+        level=Level.APPROVAL,
+        title=f"{request.pipeline}: {request.stage} still waits for an approval",
+        text="\n".join(request.keys) or "(types nothing)",
+        channels=(channel,),
+        dedupe_key=f"{request.id}/again/{channel}/{now:.3f}",
+        fields={"approval": request.id, "stage": request.stage, "pipeline": request.pipeline},
+    )
+
+
+def voted(run: Run, stored: StoredApproval, decision: Decision, yes: int) -> Notify:
+    """What is told when one of several people has answered."""
+    request = stored.request
+    said = "says yes to" if decision.approved else "says no to"
+    what = f"{decision.by} {said} {request.stage} ({yes} of {stored.rules.required})"
+    fields = {"approval": request.id, "stage": request.stage, "by": decision.by}
+    key = f"{request.id}/voted/{decision.at:.3f}/{decision.by}"
+    title = f"{run.pipeline.name}: {what}"
+    return Notify(event="approval.voted", level=Level.INFO, title=title, dedupe_key=key, fields=fields)
+
+
 def resumed(run: Run, stage: str, held_at: float | None) -> Notify:
     """What is told when a Run that was held goes on, or has ended."""
     title = f"{run.pipeline.name}: {stage} is not held any more"
@@ -118,7 +146,7 @@ def resumed(run: Run, stage: str, held_at: float | None) -> Notify:
 
 def _answers(event: str, names: Mapping[str, str]) -> list[str]:
     """How to answer, with the commands as they are to be typed. Ids are ours: letters and digits."""
-    if event in ("approval.asked", "approval.reminder", "approval.timeout") and names.get("approval"):
+    if event in ASKING and names.get("approval"):
         id = names["approval"]
         return [f"tmux-sentry approve {id}", f"tmux-sentry reject {id} --comment WHY"]
     if event == "stage.held" and names.get("run"):

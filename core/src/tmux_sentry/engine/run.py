@@ -61,6 +61,7 @@ class Attempt:
     approval_digest: str = ""
     approval_expires: float | None = None
     remind_at: float | None = None
+    escalate_at: float | None = None
     approved_by: str = ""
     held: str | None = None  # why a person must decide
     held_at: float | None = None

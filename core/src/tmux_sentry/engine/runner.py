@@ -18,7 +18,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tmux_sentry.approvals.broker import Broker
+from tmux_sentry.approvals.by_hand import LinkOrders
 from tmux_sentry.approvals.clerk import Clerk
+from tmux_sentry.approvals.links import Links
+from tmux_sentry.approvals.tokens import Tokens
+from tmux_sentry.approvals.window import Ports, Window
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import (
     AgentState,
@@ -62,6 +66,7 @@ from tmux_sentry.notify.outbox import Channel, Outbox
 from tmux_sentry.policy.model import Policy
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.observe import sentence
+from tmux_sentry.state.records import StoredApproval
 from tmux_sentry.state.store import Store
 from tmux_sentry.watch import events as watched
 from tmux_sentry.watch.watcher import Watcher
@@ -93,6 +98,8 @@ class Parts:
     access: Mapping[str, HostAccess] = field(default_factory=dict)  # by host: what checkers may run there
     broker: Broker
     herald: Herald
+    tokens: Tokens = field(default_factory=lambda: Tokens(()))
+    token_ttl: float = 3600.0  # seconds that an approval link lives
     channels: Mapping[str, Channel] = field(default_factory=dict)
     observe: Callable[[Step], None] = field(default=lambda step: None)
     env: Mapping[str, str] = field(default_factory=dict)
@@ -118,6 +125,13 @@ class Runner:
         self.panes = Panes()
         self.watchers = {name: make(self._on_watch) for name, make in parts.watchers.items()}
         self.perception = Perception(parts.parsers, self._on_signals)
+        links = Links(
+            store=parts.store,
+            clock=parts.clock,
+            tokens=parts.tokens,
+            address=parts.broker.address,
+            ttl=parts.token_ttl,
+        )
         self.outbox = Outbox(
             parts.store,
             parts.notifiers,
@@ -125,6 +139,7 @@ class Runner:
             channels=parts.channels,
             home=parts.home,
             language=parts.herald.language,
+            dress=links.dress,
         )
         self.checks = Checks(parts.checkers, self._give, parts.clock, hosts=parts.access)
         self.clerk = Clerk(
@@ -147,6 +162,16 @@ class Runner:
         tails, patterns = Tails(), Patterns(parts.clock, self._unsearched)
         herald = replace(parts.herald, tail=tails.of)
         self.conductor = Conductor(parts.store, parts.clock, herald, self._let_out, parts.unseal, patterns.search)
+        ports = Ports(
+            store=parts.store,
+            clock=parts.clock,
+            on_loop=self.ask,
+            decide=self.conductor.decide,
+            screen=lambda pane: self.ask(lambda: tails.of(pane)),
+            resend=self._ask_again,
+            redact=parts.herald.redact,
+        )
+        self.window = Window(ports, parts.tokens)
         self.housekeeper = Housekeeper(parts.store, parts.clock)
         self.table = PaneTable(parts.store, parts.clock, self.panes)
         self.starter = Starter(
@@ -161,6 +186,7 @@ class Runner:
             parts.env,
             self.outbox.wake,
             herald.language,
+            further=LinkOrders(parts.store, self.window, parts.tokens, parts.broker.address).verbs,
         )
         self.intake = Intake(
             store=parts.store,
@@ -296,6 +322,8 @@ class Runner:
         self.outbox.start()
         self.housekeeper.start()
         self.clerk.start()
+        if not self._parts.dry_run:
+            self.clerk.serve(self.window)
         for watcher in self.watchers.values():
             watcher.start()
 
@@ -411,9 +439,14 @@ class Runner:
         with self._parts.store.transaction() as tx:
             tx.show_approval(approval_id, places)
 
+    def _ask_again(self, stored: StoredApproval, channel: str) -> None:
+        """Tell the question once more by one channel, for somebody whose link is too old."""
+        self.conductor.ask_again(stored, channel)
+        self.outbox.wake()
+
     def _decide(self, decision: Decision) -> None:
         try:
-            what = self.conductor.decide(decision)
+            what = self.conductor.decide(decision).words
         except Exception as error:
             what = str(error)
         log.info("approval %s by %s: %s", clean(decision.request_id, 40), clean(decision.by, 60), what)

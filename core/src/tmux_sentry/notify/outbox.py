@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tmux_sentry.bounded import TimedOut, call_bounded
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import Delivery, DeliveryResult, Notifier, Rate
+from tmux_sentry.contracts import Delivery, DeliveryResult, Message, Notifier, Rate
 from tmux_sentry.failpoints import reach
 from tmux_sentry.notify import health, together, undelivered
 from tmux_sentry.security.sanitize import clean
@@ -27,6 +27,13 @@ NAP = 5.0
 PATIENCE = 60.0
 #: Seconds back to which UNDELIVERED looks.
 REMEMBERED = 86400.0
+
+
+Dress = Callable[[Message, str, Notifier], Message]
+
+
+def _as_it_is(message: Message, _channel: str, _notifier: Notifier) -> Message:
+    return message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,10 @@ class Outbox:
         home: Path | None = None,
         language: str = "en",
         patience: float = PATIENCE,
+        dress: Dress = _as_it_is,
     ) -> None:
+        """`dress` gives a message what only the delivered one has."""
+        self._dress = dress
         self._patience = patience
         self._store = store
         self._notifiers = notifiers
@@ -185,7 +195,10 @@ class Outbox:
         notifier, name = self._notifiers[outgoing.channel], f"notify {outgoing.channel}"
         result: object
         try:
-            result = call_bounded(lambda: notifier.send(outgoing.message), self._patience, name)
+            message = outgoing.message
+            if not self._channels[outgoing.channel].local:  # what is shown here ends up in a log
+                message = self._dress(message, outgoing.channel, notifier)
+            result = call_bounded(lambda: notifier.send(message), self._patience, name)
         except TimedOut as error:
             result = DeliveryResult(outcome=Delivery.UNKNOWN, detail=str(error))
         except BaseException as error:  # a plugin's SystemExit too: the other messages must go out

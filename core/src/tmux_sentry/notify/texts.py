@@ -17,6 +17,8 @@ _ZH = {
     "approval.asked": "{pipeline}：是否批准 {stage}？",
     "approval.reminder": "{pipeline}：{stage} 仍在等待批准",
     "approval.timeout": "{pipeline}：{stage} 无人答复，已暂停",
+    "approval.escalated": "{pipeline}：{stage} 仍无人决定，现升级通知",
+    "approval.voted": "{pipeline}：{by} 已对 {stage} 表态",
     "approval.approved": "{pipeline}：{stage} 已由 {by} 批准",
     "approval.rejected": "{pipeline}：{stage} 已由 {by} 拒绝",
     "approval.closed": "{pipeline}：{stage} 的审批已失效（{outcome}）",

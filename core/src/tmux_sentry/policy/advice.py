@@ -19,7 +19,10 @@ _LATER = ("on_prompt", "on_limit")
 EVENTS = (
     *(f"stage.{word}" for word in ("succeeded", "failed", "timed_out", "rejected", "held", "resumed")),
     *(f"run.{word}" for word in ("succeeded", "failed", "cancelled")),
-    *(f"approval.{word}" for word in ("asked", "reminder", "timeout", "approved", "rejected", "closed")),
+    *(
+        f"approval.{word}"
+        for word in ("asked", "reminder", "escalated", "timeout", "voted", "approved", "rejected", "closed")
+    ),
     *(f"check.{word}" for word in ("needs_attention", "failed", "unknown")),
     *(f"agent.{state.value}" for state in AgentState),
     *(f"channel.{word}" for word in ("off", "failing", "recovered")),

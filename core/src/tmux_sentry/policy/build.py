@@ -69,7 +69,6 @@ def build_pipeline(source: Mapping[str, Any], written: Mapping[str, Any] | None 
 
 def build_route(source: Mapping[str, Any]) -> Route:
     """A notification route."""
-    escalate = source.get("escalate")
     return Route(
         channels=tuple(source["channels"]),
         min_level=level(source.get("min_level", source.get("level", "info"))),
@@ -79,9 +78,7 @@ def build_route(source: Mapping[str, Any]) -> Route:
         include_output=source.get("include_output", False),
         quiet_hours=source.get("quiet_hours", ""),
         repeat=parse_duration(source["repeat_interval"]) if "repeat_interval" in source else None,
-        escalate=None
-        if escalate is None
-        else Escalation(after=parse_duration(escalate.get("after", _ESCALATE)), channels=tuple(escalate["channels"])),
+        escalate=_escalation(source.get("escalate")),
     )
 
 
@@ -126,6 +123,20 @@ def _approval(source: bool | Mapping[str, Any]) -> ApprovalSpec | None:
         risk=source.get("risk", "normal"),
         on_timeout=source.get("on_timeout", "hold"),
         remind_after=None if remind is None else parse_duration(remind),
+        required=source.get("required", 1),
+        any_reject=source.get("any_reject", True),
+        reason=source.get("reason", ""),
+        escalate=_escalation(source.get("escalate")),
+    )
+
+
+def _escalation(source: Mapping[str, Any] | None) -> Escalation | None:
+    if source is None:
+        return None
+    return Escalation(
+        after=parse_duration(source.get("after", _ESCALATE)),
+        channels=tuple(source.get("channels", ())),
+        approvers=tuple(source.get("approvers", ())),
     )
 
 

@@ -167,6 +167,15 @@ Trigger = AfterStages | OnSignal | OnState | Manual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """When nobody has decided `after` so many seconds: who else is told, and (of an approval) who else may decide."""
+
+    after: float
+    channels: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalSpec:
     """How a person is asked before a stage's actions."""
 
@@ -175,6 +184,10 @@ class ApprovalSpec:
     risk: str = "normal"
     on_timeout: Literal["hold", "reject"] = "hold"
     remind_after: float | None = None
+    required: int = 1  # how many different people must say yes
+    any_reject: bool = True  # one no is enough
+    reason: str = ""  # shown with the question
+    escalate: Escalation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,14 +245,6 @@ class Pipeline:
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, if there is one."""
         return next((stage for stage in self.stages if stage.name == name), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Escalation:
-    """Who else is told when nobody has decided after so many seconds."""
-
-    after: float
-    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,7 @@ def _check_stage(stage: Named, own: Collection[str]) -> Iterator[Finding]:
                 what = f"nothing waits for a check in {actions}; it belongs in actions_on_start"
                 yield Finding(where=where, what=what, key=True)
             yield from _check_strings(where, value, own)
+    yield from _check_approval((*stage.where, "require_approval"), mapping(stage.body.get("require_approval")))
     if checks > 1:
         yield Finding(where=(*stage.where, "actions_on_start"), what="a stage has at most one external_check", key=True)
     for where, kind, _, depth in stage_conditions(stage):
@@ -109,6 +110,18 @@ def _check_stage(stage: Named, own: Collection[str]) -> Iterator[Finding]:
         if kind == "external_status" and not checks:
             help = "add an external_check to actions_on_start"
             yield Finding(where=where, what="the stage has no external_check that could say so", help=help, key=True)
+
+
+def _check_approval(where: Where, approval: Mapping[str, Any]) -> Iterator[Finding]:
+    """That a yes is possible at all."""
+    required, second = approval.get("required", 1), words(mapping(approval.get("escalate")).get("approvers"))
+    people = {*words(approval.get("approvers")), *second}
+    if approval.get("approvers") and isinstance(required, int) and required > len(people):
+        what = f"{required} different people must say yes, and only {len(people)} may"
+        yield Finding(where=(*where, "required"), what=what)
+    if second and not approval.get("approvers"):
+        what = "anybody may decide from the beginning; name the approvers who are asked first"
+        yield Finding(where=(*where, "escalate", "approvers"), what=what, key=True)
 
 
 def _check_send(where: Where, value: Any, own: Collection[str]) -> Iterator[Finding]:

@@ -99,7 +99,26 @@ _NOTIFICATIONS = (
         until REAL NOT NULL, reason TEXT NOT NULL, "by" TEXT NOT NULL, created_at REAL NOT NULL)""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_first, _notifications)
+
+def _approvals(connection: Connection) -> None:
+    for statement in _APPROVALS:
+        connection.exec_driver_sql(statement)
+
+
+_APPROVALS = (
+    "ALTER TABLE approvals ADD COLUMN rules TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE approvals ADD COLUMN until REAL",
+    "ALTER TABLE votes ADD COLUMN known TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX votes_approval ON votes (approval_id)",
+    """CREATE TABLE links (
+        hash TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, approval_id TEXT NOT NULL, channel TEXT NOT NULL,
+        recipient TEXT NOT NULL, created_at REAL NOT NULL, expires_at REAL NOT NULL, used_at REAL, revoked_at REAL,
+        wrong_codes INTEGER NOT NULL DEFAULT 0)""",
+    "CREATE INDEX links_approval ON links (approval_id)",
+    "CREATE INDEX links_expires ON links (expires_at)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_first, _notifications, _approvals)
 
 
 def version(connection: Connection) -> int:

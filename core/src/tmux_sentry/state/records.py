@@ -87,17 +87,55 @@ class PaneState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Who may decide a request and how many it takes. `second` may from `second_at` on. Times are epoch seconds."""
+
+    approvers: tuple[str, ...] = ()  # none: anybody
+    required: int = 1
+    any_reject: bool = True
+    second: tuple[str, ...] = ()
+    second_at: float | None = None
+    until: float | None = None  # no answer counts from then on; None: it stays open
+
+    def who(self, now: float) -> tuple[str, ...]:
+        """Everybody whose answer counts now; empty: anybody's."""
+        later = self.second if self.second_at is not None and now >= self.second_at else ()
+        return tuple(dict.fromkeys((*self.approvers, *later))) if self.approvers else ()
+
+    def may(self, person: str, now: float) -> bool:
+        """Whether this person's answer counts now."""
+        return not self.approvers or person in self.who(now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredApproval:
     """A request, where it was shown (backend -> place), and what became of it."""
 
     request: ApprovalRequest
-    approvers: tuple[str, ...]
+    rules: Rules
     shown: Mapping[str, str]
     status: str
     decided_at: float | None = None
     decided_by: str | None = None
     channel: str | None = None
     comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A link to a request, a login link or a session. `hash` is of its token; `recipient` is whom it was sent to, or
+    who is logged in. Times are epoch seconds."""
+
+    hash: str
+    kind: str  # link, login or session
+    approval_id: str
+    channel: str
+    recipient: str
+    created_at: float
+    expires_at: float
+    used_at: float | None = None
+    revoked_at: float | None = None
+    wrong_codes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

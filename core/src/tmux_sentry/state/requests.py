@@ -1,22 +1,22 @@
-"""Approval requests and votes. A decision is one atomic UPDATE: of a hundred answers exactly one counts."""
+"""Approval requests and votes. A decision is one atomic UPDATE: of a hundred answers exactly one decides."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tmux_sentry.contracts import ApprovalRequest, Decision, PaneIdentity
-from tmux_sentry.state.records import StoredApproval
+from tmux_sentry.contracts import ApprovalRequest, Decision, PaneIdentity, Vote
+from tmux_sentry.state.records import Rules, StoredApproval
 from tmux_sentry.state.tables import approvals, votes
 
 PENDING = "pending"
 
 
-def open_approval(connection: Connection, request: ApprovalRequest, approvers: Sequence[str]) -> None:
+def open_approval(connection: Connection, request: ApprovalRequest, rules: Rules) -> None:
     """Write a request down as pending. One that is there already stays as it is."""
     connection.execute(
         upsert(approvals)
@@ -25,7 +25,9 @@ def open_approval(connection: Connection, request: ApprovalRequest, approvers: S
             request=json.dumps(asdict(request)),
             run_id=request.run_id,
             digest=request.digest,
-            approvers=json.dumps(list(approvers)),
+            approvers=json.dumps(list(rules.approvers)),
+            rules=json.dumps(asdict(rules)),
+            until=rules.until,
             shown="{}",
             status=PENDING,
             created_at=request.created_at,
@@ -49,27 +51,32 @@ def close_approval(connection: Connection, approval_id: str, outcome: str, at: f
     )
 
 
-def decide(connection: Connection, decision: Decision, digest: str) -> bool:
-    """Record a vote, and let it count when the request is pending, shows this digest, and asked this person.
+def decide(connection: Connection, decision: Decision, digest: str, by: str) -> bool:
+    """Settle a request that is pending, shows this digest and is in time; of all that try, one is told True.
 
-    A request that names its approvers takes an answer, yes or no, from them only.
+    `by` names everybody who has said so.
     """
-    row = connection.execute(select(approvals.c.approvers).where(approvals.c.id == decision.request_id)).first()
-    asked = json.loads(row.approvers) if row is not None else []
-    counted = not asked or decision.by in asked
-    if counted:
-        changed = connection.execute(
-            update(approvals)
-            .where(approvals.c.id == decision.request_id, approvals.c.status == PENDING, approvals.c.digest == digest)
-            .values(
-                status="approved" if decision.approved else "rejected",
-                decided_at=decision.at,
-                decided_by=decision.by,
-                channel=decision.channel,
-                comment=decision.comment,
-            )
+    changed = connection.execute(
+        update(approvals)
+        .where(
+            approvals.c.id == decision.request_id,
+            approvals.c.status == PENDING,
+            approvals.c.digest == digest,
+            or_(approvals.c.until.is_(None), approvals.c.until > decision.at),
         )
-        counted = changed.rowcount == 1
+        .values(
+            status="approved" if decision.approved else "rejected",
+            decided_at=decision.at,
+            decided_by=by,
+            channel=decision.channel,
+            comment=decision.comment,
+        )
+    )
+    return changed.rowcount == 1
+
+
+def vote(connection: Connection, decision: Decision, digest: str, *, counted: bool) -> None:
+    """Write an answer down, whether it counts or not. `digest` is that of the request."""
     connection.execute(
         insert(votes).values(
             approval_id=decision.request_id,
@@ -77,12 +84,29 @@ def decide(connection: Connection, decision: Decision, digest: str) -> bool:
             by=decision.by,
             channel=decision.channel,
             comment=decision.comment,
-            digest=digest,
+            digest=decision.digest or digest,
             counted=int(counted),
             at=decision.at,
+            known=decision.known,
         )
     )
-    return counted
+
+
+def votes_of(connection: Connection, approval_id: str) -> list[Vote]:
+    """Every answer to a request, in the order in which they came."""
+    rows = connection.execute(select(votes).where(votes.c.approval_id == approval_id).order_by(votes.c.id))
+    return [
+        Vote(
+            by=row["by"],
+            approved=bool(row["approved"]),
+            counted=bool(row["counted"]),
+            channel=row["channel"],
+            known=row["known"],
+            comment=row["comment"],
+            at=row["at"],
+        )
+        for row in rows.mappings()
+    ]
 
 
 def pending(connection: Connection) -> list[StoredApproval]:
@@ -101,10 +125,11 @@ def approval(connection: Connection, approval_id: str) -> StoredApproval | None:
 
 def _stored(row: RowMapping) -> StoredApproval:
     data = json.loads(row["request"])
-    request = ApprovalRequest(**{**data, "pane": PaneIdentity(**data["pane"]), "keys": tuple(data["keys"])})
+    names = {name: tuple(data[name]) for name in ("keys", "approvers") if name in data}
+    request = ApprovalRequest(**{**data, **names, "pane": PaneIdentity(**data["pane"])})
     return StoredApproval(
         request=request,
-        approvers=tuple(json.loads(row["approvers"])),
+        rules=_rules(row),
         shown=json.loads(row["shown"]),
         status=row["status"],
         decided_at=row["decided_at"],
@@ -112,3 +137,11 @@ def _stored(row: RowMapping) -> StoredApproval:
         channel=row["channel"],
         comment=row["comment"],
     )
+
+
+def _rules(row: RowMapping) -> Rules:
+    """Who may decide. A request of an earlier version has its approvers only."""
+    data = json.loads(row["rules"])
+    people = {name: tuple(data.get(name, ())) for name in ("approvers", "second")}
+    people["approvers"] = people["approvers"] or tuple(json.loads(row["approvers"]))
+    return Rules(**{**data, **people})

@@ -31,6 +31,8 @@ _RULES = (
     ),
     ("sends", f"run_id IN ({_OLD}) AND status != 'planned'"),
     ("votes", f"approval_id IN ({_ASKED})"),
+    ("links", f"approval_id IN ({_ASKED})"),
+    ("links", "approval_id = '' AND expires_at < :before"),
     ("approvals", f"id IN ({_ASKED})"),
     ("outbox", "status IN ('delivered', 'told', 'dropped', 'silenced') AND settled_at < :before"),
     ("deliveries", "at < :before AND outbox_id NOT IN (SELECT id FROM outbox WHERE status = 'pending')"),

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
-from tmux_sentry.contracts import DeliveryResult, PaneIdentity
+from tmux_sentry.contracts import DeliveryResult, PaneIdentity, Vote
 from tmux_sentry.errors import UsageError
 from tmux_sentry.security.outlet import text_out
-from tmux_sentry.state import channels, journal, observe, outbox, requests, restore, retention, views
+from tmux_sentry.state import channels, journal, links, observe, outbox, requests, restore, retention, views
 from tmux_sentry.state.backup import Kind
 from tmux_sentry.state.database import Database, open_database, open_readonly
 from tmux_sentry.state.records import (
@@ -24,6 +24,7 @@ from tmux_sentry.state.records import (
     Fence,
     Intent,
     IntentStatus,
+    Link,
     Observing,
     Outgoing,
     PastRun,
@@ -162,6 +163,21 @@ class Store:
         """One request by its id."""
         with self._database.read() as connection:
             return requests.approval(connection, approval_id)
+
+    def votes(self, approval_id: str) -> list[Vote]:
+        """Every answer to a request, in the order in which they came."""
+        with self._database.read() as connection:
+            return requests.votes_of(connection, approval_id)
+
+    def link(self, hash: str) -> Link | None:
+        """A link, a login link or a session, by the hash of its token."""
+        with self._database.read() as connection:
+            return links.find(connection, hash)
+
+    def newest_link(self, approval_id: str, channel: str) -> float | None:
+        """When the newest link of a request by a channel was made."""
+        with self._database.read() as connection:
+            return links.newest(connection, approval_id, channel)
 
     # -------------------------------------------------------------- journal of sends
 

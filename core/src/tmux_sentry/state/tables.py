@@ -153,6 +153,8 @@ approvals = Table(
     Column("decided_by", Text),
     Column("channel", Text),
     Column("comment", Text),
+    _text("rules", server_default="{}"),  # JSON: approvals.tally.Rules
+    Column("until", REAL),  # no answer counts from then on
     Index("approvals_status", "status"),
 )
 
@@ -168,6 +170,25 @@ votes = Table(
     _text("digest"),
     _integer("counted"),
     _real("at"),
+    _text("known", server_default=""),  # how the channel knows who it was
+    Index("votes_approval", "approval_id"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    _text("hash", primary_key=True),  # of the token's random part, which is nowhere else
+    _text("kind"),  # link, login or session
+    _text("approval_id"),  # "" for a login or a session
+    _text("channel"),
+    _text("recipient"),
+    _real("created_at"),
+    _real("expires_at"),
+    Column("used_at", REAL),
+    Column("revoked_at", REAL),
+    _integer("wrong_codes", server_default=text("0")),
+    Index("links_approval", "approval_id"),
+    Index("links_expires", "expires_at"),
 )
 
 outbox = Table(

@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from tmux_sentry.contracts import ApprovalRequest, Decision, DeliveryResult, Message
+from tmux_sentry.contracts import ApprovalRequest, Decision, DeliveryResult, Message, Vote
 from tmux_sentry.engine.events import Record, Send
 from tmux_sentry.engine.run import Run, to_json
 from tmux_sentry.security.outlet import text_out
-from tmux_sentry.state import channels, outbox, requests
-from tmux_sentry.state.records import ChannelHealth, Outgoing, PaneState, Planned, RunNames, Silence
+from tmux_sentry.state import channels, links, outbox, requests
+from tmux_sentry.state.records import ChannelHealth, Link, Outgoing, PaneState, Planned, Rules, RunNames, Silence
 from tmux_sentry.state.tables import intents, pane_keys, pane_states, runs, sends, stage_history
 from tmux_sentry.state.times import iso, iso_or_none
 
@@ -108,9 +108,9 @@ class Transaction:
 
     # -------------------------------------------------------------------- approvals
 
-    def open_approval(self, request: ApprovalRequest, approvers: Sequence[str]) -> None:
+    def open_approval(self, request: ApprovalRequest, rules: Rules) -> None:
         """Write a request down as pending. One that is there already stays as it is."""
-        requests.open_approval(self._connection, request, approvers)
+        requests.open_approval(self._connection, request, rules)
 
     def show_approval(self, approval_id: str, shown: Mapping[str, str]) -> None:
         """Remember where people can see the request: backend -> path or URL."""
@@ -120,10 +120,37 @@ class Transaction:
         """Settle a request that nobody decided; a decided one stays as it was decided."""
         requests.close_approval(self._connection, approval_id, outcome, at)
 
-    def decide(self, decision: Decision, digest: str) -> bool:
-        """Record the vote; True when it counted. False: late, unknown, another digest, or not an approver."""
-        said = replace(decision, by=self._say(decision.by), comment=self._say(decision.comment))
-        return requests.decide(self._connection, said, digest)
+    def decide(self, decision: Decision, digest: str, by: str) -> bool:
+        """Settle a request by everybody in `by`; False when it is late, unknown, or for another digest."""
+        return requests.decide(self._connection, self._said(decision), digest, self._say(by))
+
+    def vote(self, decision: Decision, digest: str, *, counted: bool) -> None:
+        """Write an answer down, whether it counts or not."""
+        requests.vote(self._connection, self._said(decision), digest, counted=counted)
+
+    def votes(self, approval_id: str) -> list[Vote]:
+        """Every answer to a request so far."""
+        return requests.votes_of(self._connection, approval_id)
+
+    def _said(self, decision: Decision) -> Decision:
+        by, comment, known = map(self._say, (decision.by, decision.comment, decision.known))
+        return replace(decision, by=by, comment=comment, known=known)
+
+    def add_link(self, link: Link) -> None:
+        """Write a link, a login link or a session down."""
+        links.add(self._connection, replace(link, recipient=self._say(link.recipient)))
+
+    def use_link(self, hash: str) -> bool:
+        """Use one up; False when it was used, revoked or is too old."""
+        return links.use(self._connection, hash, self._now)
+
+    def revoke_links(self, *, hash: str = "", approval_id: str = "") -> int:
+        """Let one, those of a request, or (with neither) all of them open nothing any more; returns how many."""
+        return links.revoke(self._connection, self._now, hash=hash, approval_id=approval_id)
+
+    def wrong_code(self, hash: str) -> int:
+        """One more wrong code for a link; returns how many there were."""
+        return links.wrong_code(self._connection, hash)
 
     # ---------------------------------------------------------------- people, panes
 

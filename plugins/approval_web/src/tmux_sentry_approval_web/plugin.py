@@ -1,0 +1,1 @@
+"""Registers the approval backend `web`."""
