@@ -6,6 +6,7 @@ up; whether it still opens something is in the table of links.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -38,6 +39,17 @@ class Token:
         return hashlib.sha256(self.number.encode()).hexdigest()
 
 
+def _is_canonical(text: str) -> bool:
+    """Whether the signature is written in the one way that we write it: the last character of base64 has bits that
+    mean nothing, and a token has one spelling."""
+    signature = text.rpartition(".")[2]
+    try:
+        raw = base64.b64decode(signature + "=" * (-len(signature) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return False
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == signature
+
+
 class Tokens:
     """`keys` are the secrets, newest first: the newest signs, all are believed. Without any there is no token."""
 
@@ -60,7 +72,7 @@ class Tokens:
         from itsdangerous import BadData
 
         kind = _KINDS.get(text[:4])
-        if kind is None or len(text) > LONGEST or not text.isascii() or not self._keys:
+        if kind is None or len(text) > LONGEST or not text.isascii() or not self._keys or not _is_canonical(text):
             return None
         try:
             number, expires = self._signer(kind).loads(text[4:])
