@@ -87,7 +87,7 @@ def strangers(count: int) -> list[str]:
             text + chance.choice(alphabet),
             PREFIXES[chance.choice([other for other in PREFIXES if other != kind])] + text[4:],
             text[4:],
-            Tokens([chance.choice(alphabet) * 32]).make(kind, token.expires)[0],
+            Tokens([chance.choice(alphabet.replace("k", "")) * 32]).make(kind, token.expires)[0],
             PREFIXES[kind] + "".join(chance.choices(alphabet, k=chance.randrange(0, 120))),
             PREFIXES[kind] + str(URLSafeTimedSerializer(KEY).dumps([token.number, 9])),
             PREFIXES[kind] + Signer(KEY, salt=f"{tokens.SALT} {kind}").sign(token.number).decode(),
@@ -100,6 +100,13 @@ def strangers(count: int) -> list[str]:
 def test_a_payload_of_another_shape_is_no_token(shape: Any) -> None:
     signer = OURS._signer("link")
     assert OURS.read(PREFIXES["link"] + str(signer.dumps(shape))) is None
+
+
+def test_a_token_has_one_spelling() -> None:
+    """Of the last character of base64 some bits mean nothing."""
+    text, _ = OURS.make("link", 9.0)
+    spellings = [text[:-1] + one for one in string.ascii_letters + string.digits + "-_"]
+    assert [one for one in spellings if OURS.read(one) is not None] == [text]
 
 
 def test_of_ten_thousand_strangers_none_is_believed() -> None:
