@@ -285,3 +285,41 @@ def test_parts_without_an_end_are_cut_and_say_so(mail_server, notifier) -> None:
     text = body(mail, "plain")
     assert "(cut)" in text
     assert len(text) < 120_000
+
+
+LINKS = {"ann@example.com": "https://x/a/ann\ncode: 123456", "bob@example.com": "https://x/a/bob"}
+
+
+def test_a_link_goes_to_its_recipient_and_to_nobody_else(mail_server, notifier) -> None:
+    ann, bob = sent(mail_server, notifier, replace(QUESTION, links=LINKS))
+    assert [envelope.rcpt_tos for envelope in mail_server.envelopes] == [["ann@example.com"], ["bob@example.com"]]
+    for mail, own, other in ((ann, "/a/ann", "/a/bob"), (bob, "/a/bob", "/a/ann")):
+        for kind in ("plain", "html"):
+            assert own in body(mail, kind)
+            assert "echo approve" in body(mail, kind)
+            assert other not in mail.as_string()
+    assert "code: 123456" in body(ann, "plain")
+    assert ann["Message-ID"] == bob["Message-ID"]
+    assert ann["To"] == "ann@example.com"
+
+
+def test_who_has_no_link_of_their_own_gets_the_mail_as_it_is(mail_server, notifier) -> None:
+    first, second = sent(mail_server, notifier, replace(QUESTION, links={"bob@example.com": "https://x/a/bob"}))
+    assert first["To"] == "Bob Á <bob@example.com>"
+    assert second["To"] == "ann@example.com"
+    assert "/a/bob" not in second.as_string()
+
+
+def test_a_recipient_that_is_refused_takes_nobody_elses_mail(mail_server, notifier) -> None:
+    mail_server.start()
+    mail_server.refused["ann@example.com"] = "550 no such user"
+    result = notifier(mail_server.port).send(replace(QUESTION, links=LINKS))
+    assert result.outcome is Delivery.DELIVERED
+    assert "ann@example.com: 550 no such user" in result.detail
+    (mail,) = mail_server.mails
+    assert mail["To"] == "Bob Á <bob@example.com>"
+
+
+def test_it_knows_whom_it_sends_to(notifier) -> None:
+    assert notifier(1).recipients() == ["ann@example.com", "bob@example.com"]
+    assert notifier(1, SMTP_TO="").recipients() == []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tmux_sentry import Delivery, DeliveryResult, Message, clean
 from tmux_sentry_notify_smtp.account import Account, BadSetting, read_account
@@ -35,11 +36,18 @@ class SmtpNotifier:
             return str(error)
         return ""
 
+    def recipients(self) -> Sequence[str]:
+        """The addresses that it sends to: each may get a link of its own."""
+        try:
+            return [one.addr_spec for one in read_account(self._settings).recipients]
+        except BadSetting:
+            return []
+
     def send(self, message: Message) -> DeliveryResult:
         try:
             account = read_account(self._settings)
             with session(account, self._patience) as server:
-                return _handed_over(server, message, account)
+                return _handed_over_to_all(server, message, account)
         except (BadSetting, Unsafe) as error:
             return DeliveryResult(outcome=Delivery.PERMANENT, detail=str(error), whole_channel=True)
         except Broken as error:
@@ -53,26 +61,53 @@ class SmtpNotifier:
             return DeliveryResult(outcome=Delivery.PERMANENT, detail=detail)
 
 
-def _handed_over(server: Session, message: Message, account: Account) -> DeliveryResult:
-    names = {one.addr_spec: one for one in account.recipients}
+def _handed_over_to_all(server: Session, message: Message, account: Account) -> DeliveryResult:
+    """One mail for everybody, or for each of those who have lines of their own one that only they get."""
+    everybody = [one.addr_spec for one in account.recipients]
+    own = [name for name in everybody if message.links.get(name)]
+    mails = [([name], _with_own_lines(message, message.links[name])) for name in own]
+    rest = [name for name in everybody if name not in own]
+    refused: dict[str, Reply] = {}
+    taken: Reply | None = None
+    for number, (names, one) in enumerate([*mails, *([(rest, message)] if rest else [])]):
+        try:
+            if number:
+                server.reset()
+            taken = _handed_over(server, one, account, names, refused) or taken
+        except Refused as error:
+            if taken is None:
+                raise
+            refused |= dict.fromkeys(names, error.reply)
+    if taken is None:
+        return _nobody(refused)
+    detail = str(taken)
+    if refused:
+        detail = f"{detail}; {_named(refused)}"
+        log.warning("notification by email was not taken for everybody: %s", _named(refused))
+    return DeliveryResult(outcome=Delivery.DELIVERED, detail=detail, receipt=message_id(message, account))
+
+
+def _with_own_lines(message: Message, lines: str) -> Message:
+    return replace(message, answer="\n".join(part for part in (lines, message.answer) if part), links={})
+
+
+def _handed_over(
+    server: Session, message: Message, account: Account, to: Sequence[str], refused: dict[str, Reply]
+) -> Reply | None:
+    """The server's answer to a mail for these addresses, None when it took none of them; adds those to `refused`."""
+    names = {one.addr_spec: one for one in account.recipients if one.addr_spec in to}
     foreign = not server.takes_utf8
-    refused = {name: Reply(553, "needs SMTPUTF8, not offered") for name in names if foreign and not name.isascii()}
-    asked = [name for name in names if name not in refused]
+    no = {name: Reply(553, "needs SMTPUTF8, not offered") for name in names if foreign and not name.isascii()}
+    asked = [name for name in names if name not in no]
     if not account.sender.addr_spec.isascii() and foreign:
         raise Unsafe("SMTP_FROM has letters outside ASCII, and the server does not offer SMTPUTF8")
     if asked:
         utf8 = not "".join([account.sender.addr_spec, *asked]).isascii()
         shown = tuple(names[name] for name in asked)
         mail = fitted(message, account, shown, server.size, utf8=utf8)
-        refused |= server.envelope(asked, len(mail), utf8=utf8)
-    if len(refused) == len(names):
-        return _nobody(refused)
-    reply = server.hand_over(mail)
-    detail = str(reply)
-    if refused:
-        detail = f"{detail}; {_named(refused)}"
-        log.warning("notification by email was not taken for everybody: %s", _named(refused))
-    return DeliveryResult(outcome=Delivery.DELIVERED, detail=detail, receipt=message_id(message, account))
+        no |= server.envelope(asked, len(mail), utf8=utf8)
+    refused |= no
+    return None if len(no) == len(names) else server.hand_over(mail)
 
 
 def _named(refused: Mapping[str, Reply]) -> str:

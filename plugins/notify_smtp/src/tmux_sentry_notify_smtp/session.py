@@ -153,6 +153,10 @@ class Session:
                 raise Refused("recipient", reply)
         return refused
 
+    def reset(self) -> None:
+        """Forget the envelope in hand, for the next mail (RFC 5321 4.1.1.5). Raises Refused."""
+        self._expect("sender", 250, self._command("RSET"))
+
     def hand_over(self, mail: bytes) -> Reply:
         """Send the mail; returns what the server said when it took it. Raises Refused, or Broken with `sent`."""
         self._expect("data", 354, self._command("DATA"))
