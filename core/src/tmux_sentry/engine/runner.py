@@ -30,7 +30,6 @@ from tmux_sentry.contracts import (
     Decision,
     Emitted,
     HostAccess,
-    Level,
     Lines,
     Notifier,
     Observation,
@@ -46,10 +45,11 @@ from tmux_sentry.engine.conductor import Conductor, Step, Unseal
 from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.doubts import Doubts
 from tmux_sentry.engine.effects import Effects
-from tmux_sentry.engine.events import CheckReported, Event, Keys, Notify, Order
+from tmux_sentry.engine.events import CheckReported, Event, Keys
 from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.housekeeping import Housekeeper
 from tmux_sentry.engine.intake import Intake
+from tmux_sentry.engine.isolation import Isolation, host_name, pane_name
 from tmux_sentry.engine.narrate import narrate
 from tmux_sentry.engine.observing import notice
 from tmux_sentry.engine.panes import Panes
@@ -121,7 +121,8 @@ class Runner:
         self._finished = False
         self._typed: dict[str, tuple[str, ...]] = {}
         self._watchdog = Watchdog(parts.clock)
-        self.quarantine = Quarantine(parts.clock, self._isolated)
+        isolation = Isolation(lambda: self.conductor, parts.clock, lambda: self.outbox.wake(), self._inbox.put)
+        self.quarantine = Quarantine(parts.clock, isolation.isolated)
         self.panes = Panes()
         self.watchers = {name: make(self._on_watch) for name, make in parts.watchers.items()}
         self.perception = Perception(parts.parsers, self._on_signals)
@@ -159,7 +160,7 @@ class Runner:
             take_over=parts.take_over,
             dry_run=parts.dry_run,
         )
-        tails, patterns = Tails(), Patterns(parts.clock, self._unsearched)
+        tails, patterns = Tails(), Patterns(parts.clock, isolation.pattern)
         herald = replace(parts.herald, tail=tails.of)
         self.conductor = Conductor(parts.store, parts.clock, herald, self._let_out, parts.unseal, patterns.search)
         ports = Ports(
@@ -293,7 +294,7 @@ class Runner:
         return self.outbox.alive and all(now - watcher.turned < STUCK for watcher in self.watchers.values())
 
     def _due(self) -> float | None:
-        return self.conductor.due(lambda run, work: self.quarantine.contain(_pane(run.pane.key), work))
+        return self.conductor.due(lambda run, work: self.quarantine.contain(pane_name(run.pane.key), work))
 
     def _nap(self) -> float:
         due = self._due()
@@ -350,12 +351,10 @@ class Runner:
         if isinstance(record, (Lines, Screen, Osc, Emitted, PaneClosed)):
             self.perception.feed(record, self.panes.facts(record.pane, self._typed.get(record.pane.key, ())))
         else:
-            self._inbox.put(
-                lambda: self.quarantine.contain(f"host {_host(record)}", lambda: self.intake.record(record))
-            )
+            self._inbox.put(lambda: self.quarantine.contain(host_name(record), lambda: self.intake.record(record)))
 
     def _on_signals(self, observation: Observation, facts: PaneFacts, signals: tuple[Signal, ...]) -> None:
-        name = _pane(observation.pane.key)
+        name = pane_name(observation.pane.key)
         self._inbox.put(lambda: self.quarantine.contain(name, lambda: self.intake.observation(observation, signals)))
 
     def _taken(self, observation: Observation) -> None:
@@ -382,51 +381,13 @@ class Runner:
             if run is None:
                 return
             work = partial(self.conductor.step, run_id, event)
-            if not self.quarantine.contain(_pane(run.pane.key), work) and wait:
+            if not self.quarantine.contain(pane_name(run.pane.key), work) and wait:
                 raise SentryError(f"run {run_id} cannot go on", "an internal error, see the log")
 
         if wait:
             self.ask(take)
         else:
             self._inbox.put(take)
-
-    def _isolated(self, name: str) -> None:
-        """Something is left alone from now on: its Run, if it is a pane, waits for a person, and people are told."""
-        run = next((run for run in self.conductor.runs.values() if _pane(run.pane.key) == name), None)
-        try:
-            if run is not None and run.open:
-                reason = "internal errors, again and again; see the log. It goes on after a restart"
-                self.conductor.order(run.id, Order(verb="hold", reason=reason))
-        except Exception as error:
-            log.warning("run %s cannot be held: %s", run.id if run else "", clean(str(error)))
-        if run is not None and run.id in self.conductor.runs:
-            self.conductor.forget(run)
-        self.conductor.announce(
-            Notify(
-                event="quarantined",
-                level=Level.ERROR,
-                title=f"{clean(name, 200)} is left alone until the next start",
-                text="It failed again and again with internal errors; everything else goes on. The log has them.",
-                dedupe_key=f"quarantined/{name}/{self._clock.now():.3f}",
-            )
-        )
-        self.outbox.wake()
-
-    def _unsearched(self, pattern: str, why: str) -> None:
-        """A pattern is left alone from now on. In the middle of a step, so people are told after it."""
-        notice = Notify(
-            event="quarantined",
-            level=Level.ERROR,
-            title=f"the pattern {clean(pattern, 200)} is searched no more until the next start",
-            text=f"{clean(why, 200)}. Its condition is unknown, which is never success; everything else goes on.",
-            dedupe_key=f"quarantined/pattern {pattern}/{self._clock.now():.3f}",
-        )
-
-        def tell() -> None:
-            self.conductor.announce(notice)
-            self.outbox.wake()
-
-        self._inbox.put(tell)
 
     def _note_typed(self, run: Run) -> None:
         """What a parser must know to tell the echo of our own text from an event."""
@@ -450,15 +411,3 @@ class Runner:
         except Exception as error:
             what = str(error)
         log.info("approval %s by %s: %s", clean(decision.request_id, 40), clean(decision.by, 60), what)
-
-
-def _pane(key: str) -> str:
-    """A pane's name in quarantine; its Run has the same."""
-    return f"pane {key}"
-
-
-def _host(record: watched.WatchRecord) -> str:
-    pane = getattr(record, "pane", None) or getattr(record, "info", None)
-    if pane is None:
-        return str(getattr(record, "host", ""))
-    return str(getattr(pane, "host", "") or pane.identity.host)
