@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -364,6 +365,22 @@ def test_a_login_link_opens_one_session(room: Room) -> None:
     for again in (lambda: room.window.login(token), lambda: room.window.who(token)):
         with pytest.raises(LinkRefused, match="used"):
             again()
+
+
+def test_of_twenty_logins_at_once_by_one_link_one_gets_a_session(room: Room) -> None:
+    token = room.window.invite("ann")
+    sessions: list[str] = []
+
+    def log_in() -> None:
+        with suppress(LinkRefused):
+            sessions.append(room.window.login(token))
+
+    threads = [threading.Thread(target=log_in) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(sessions) == 1
 
 
 def test_sessions_and_login_links_end(room: Room) -> None:

@@ -7,7 +7,20 @@ from dataclasses import replace
 import pytest
 
 from tmux_sentry.contracts import CheckStatus
-from tmux_sentry.engine.events import Ask, CheckReported, CloseAsk, Decided, PaneGone, Record, SendHeld, StartCheck
+from tmux_sentry.engine.events import (
+    AboutToSend,
+    Ask,
+    CheckReported,
+    CloseAsk,
+    Decided,
+    Notify,
+    PaneGone,
+    Record,
+    Send,
+    SendDone,
+    SendHeld,
+    StartCheck,
+)
 from tmux_sentry.engine.machine import next_due
 
 
@@ -208,3 +221,81 @@ def test_a_send_that_is_held_after_the_approval_needs_no_new_one(world):
     w = world(stage()).answer()
     w.give(SendHeld(action_id="r1/a/1/1", reason="busy")).order("send")
     assert w.typed == ["rm -rf x<Enter>"] * 2
+
+
+# ---------------------------------------------------------------- several people, escalation
+
+
+def test_a_second_group_is_told_and_may_decide_when_nobody_has(world):
+    spec = {"approvers": ["ann"], "escalate": {"after": "10m", "approvers": ["bob"], "channels": ["slack"]}}
+    w = world({"name": "a", "require_approval": spec, "actions_on_start": [{"send_keys": "make"}]})
+    rules = w.last(Ask).rules
+    assert (rules.approvers, rules.second, rules.second_at, rules.until) == (("ann",), ("bob",), 600.0, None)
+    w.due(599.0)
+    assert "approval.escalated" not in w.told
+    w.due(600.0)
+    w.due(5000.0)
+    assert w.told.count("approval.escalated") == 1
+    (told,) = [notice for notice in w.all(Notify) if notice.event == "approval.escalated"]
+    assert told.channels == ("slack",)
+    assert told.fields["approval"] == w.last(Ask).approval_id
+
+
+def test_what_was_decided_is_not_escalated(world):
+    spec = {"escalate": {"after": "10m", "channels": ["slack"]}}
+    w = world({"name": "a", "require_approval": spec, "actions_on_start": [{"send_keys": "make"}]}).answer()
+    w.due(5000.0)
+    assert "approval.escalated" not in w.told
+
+
+def test_the_question_brings_who_may_answer_and_why_it_is_asked(world):
+    spec = {
+        "approvers": ["ann", "bob"],
+        "required": 2,
+        "any_reject": False,
+        "reason": "the release",
+        "timeout": "1h",
+        "on_timeout": "reject",
+    }
+    ask = world({"name": "a", "require_approval": spec, "actions_on_start": [{"send_keys": "make"}]}).last(Ask)
+    assert ask.reason == "the release"
+    assert (ask.rules.required, ask.rules.any_reject, ask.rules.until) == (2, False, 3600.0)
+
+
+# ------------------------------------------------------- something else than was approved
+
+
+def changed(w, target):
+    """The environment is another one, as after a restart."""
+    w.run = replace(w.run, env={"TARGET": target})
+    return w
+
+
+def two_sends(world):
+    stage = {"name": "a", "require_approval": True}
+    stage["actions_on_start"] = [{"send_keys": "make ${env.TARGET}"}, {"send_keys": "make more ${env.TARGET}"}]
+    return world(stage, allow_env=["TARGET"], run={"env": {"TARGET": "one"}}).answer()
+
+
+def test_what_is_something_else_by_now_is_asked_for_anew_while_nothing_is_in_the_pane(world):
+    w = two_sends(world)
+    first = w.last(Ask)
+    w.give(SendHeld(action_id=w.last(Send).action_id, reason="someone is typing"))
+    changed(w, "two").order("send")
+    again = w.last(Ask)
+    assert again.approval_id != first.approval_id
+    assert [keys.text for keys in again.sends] == ["make two", "make more two"]
+    assert w.typed == ["make one<Enter>"]  # which was handed out, and held
+    assert w.statuses == {"a": "waiting_approval"}
+    w.answer()
+    assert w.typed[-1] == "make two<Enter>"
+
+
+def test_what_is_something_else_is_held_once_something_is_in_the_pane(world):
+    w = changed(two_sends(world), "one")
+    w.give(AboutToSend(action_id=w.last(Send).action_id))
+    changed(w, "two")
+    w.give(SendDone(action_id=w.last(Send).action_id))
+    assert w.run.held == "what it would type now is not what was approved"
+    assert len(w.all(Ask)) == 1
+    assert len(w.all(Send)) == 1

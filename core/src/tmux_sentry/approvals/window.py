@@ -28,8 +28,6 @@ SKEW = 60.0
 WRONG_CODES = 5
 #: Seconds between two fresh links of one request by one channel.
 FRESH = 60.0
-#: Characters of a comment that are kept.
-COMMENT = 1000
 
 T = TypeVar("T")
 
@@ -108,18 +106,15 @@ class Window:
         """An answer to what has this digest. Raises LinkRefused."""
         link, genuine = self._opened(token, "link", "session")
         stored = self._request(link, request_id)
-        if link.kind == "link":
-            if link.used_at is not None:
-                return VoteAnswer(counted=False, status=stored.status, words="this link has been used")
-            if stored.request.risk == "high" and not self._tokens.is_code(genuine, code):
-                return VoteAnswer(counted=False, status=stored.status, words=self._wrong_code(link))
+        if link.kind == "link" and stored.request.risk == "high" and not self._tokens.is_code(genuine, code):
+            return VoteAnswer(counted=False, status=stored.status, words=self._wrong_code(link))
         decision = Decision(
             request_id=stored.request.id,
             approved=approved,
             by=_name(link),
             channel="web",
             at=self._ports.clock.now(),
-            comment=clean(comment, COMMENT),
+            comment=comment,
             known=_known(link),
             digest=digest or "none",
         )
