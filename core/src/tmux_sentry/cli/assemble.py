@@ -14,6 +14,7 @@ from tmux_sentry.policy.model import ExternalCheck, Policy
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host
+    from tmux_sentry.contracts import ApprovalBackend
     from tmux_sentry.engine.conductor import Step
     from tmux_sentry.engine.runner import Runner
     from tmux_sentry.state.store import Store
@@ -69,7 +70,7 @@ def build_runner(
                 notifiers=notifiers,
                 checkers=checkers,
                 access={name: TransportAccess(way) for name, way in ways.items()},
-                broker=Broker({} if dry_run else wanted(session, registry.approvals), clock),
+                broker=Broker({} if dry_run else _backends(session), clock),
                 tokens=Tokens(() if dry_run else session.settings.approval_secret),
                 token_ttl=float(session.settings.approval_token_ttl),
                 herald=telling.herald(session, Policy() if dry_run else policy, own),
@@ -86,6 +87,16 @@ def build_runner(
         if not dry_run:
             stack.enter_context(ControlServer(session.control, runner.handle, redact=session.app.redact))
         yield runner
+
+
+def _backends(session: Session) -> dict[str, ApprovalBackend]:
+    """The ways of asking. What is wrong with one that somebody has configured is told before anybody waits for it."""
+    made: dict[str, ApprovalBackend] = wanted(session, session.registry.approvals)
+    for name, backend in made.items():
+        problem = telling.problem_of(backend)
+        if problem and session.context(session.registry.approvals[name]).settings:
+            output.warn(f"approvals by {name}: {problem}")
+    return made
 
 
 def _checks(policy: Policy) -> list[str]:

@@ -65,7 +65,18 @@ def _refuse_missing(files: dict[str, Path | None], policies: Sequence[Path]) -> 
 
 def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path | None) -> Iterator[Finding]:
     from tmux_sentry.config.settings import key_file_of
-    from tmux_sentry.doctor import backups, channels, clock, database, disk, files, instance, plugins, surroundings
+    from tmux_sentry.doctor import (
+        approvals,
+        backups,
+        channels,
+        clock,
+        database,
+        disk,
+        files,
+        instance,
+        plugins,
+        surroundings,
+    )
 
     now = time.time()
     yield surroundings.python(sys.version_info[:3])
@@ -79,6 +90,7 @@ def _findings(hosts_file: Path | None, policies: Sequence[Path], env_file: Path 
     yield from files.key_file(key_file_of(settings.values, os.environ), settings.home)
     yield from files.secrets_in_clear(_in_clear(session, env_file))
     yield from files.file_approvals(session.registry.approvals)
+    yield from approvals.backends(*_answering(session))
     yield from disk.disk(path.parent, session.settings.database_allow_network_fs)
     yield database.library()
     since, overdue = now - channels.REMEMBERED, now - channels.LONG_DUE
@@ -153,6 +165,17 @@ def _build(session: Session, channel: str) -> object:
     # What a plugin prints must not end up in somebody's `--json`.
     with contextlib.redirect_stdout(sys.stderr):
         return needed(session, session.registry.notifiers, [channel], "notification channel", "notifier")[channel]
+
+
+def _answering(session: Session) -> tuple[dict[str, str], frozenset[str]]:
+    """What each way of asking says is wrong with it, and those that somebody has configured."""
+    from tmux_sentry.cli.parts import wanted
+    from tmux_sentry.cli.telling import problem_of
+
+    with contextlib.redirect_stdout(sys.stderr):
+        made = wanted(session, session.registry.approvals)
+        said = {name: problem_of(backend) for name, backend in made.items()}
+    return said, frozenset(name for name in made if session.context(session.registry.approvals[name]).settings)
 
 
 def _hosts(session: Session, hosts_file: Path | None, known: Known | None, *, running: bool) -> Iterator[Finding]:

@@ -104,9 +104,9 @@ def _made(session: Session, name: str) -> dict[str, Notifier]:
     return needed(session, session.registry.notifiers, [name], WHAT, KIND)
 
 
-def problem_of(notifier: Notifier) -> str:
-    """What a channel itself says is missing or wrong in its settings; "" when it has nothing to say."""
-    ask = getattr(notifier, "problem", None)
+def problem_of(part: object) -> str:
+    """What a channel or a way of asking itself says is wrong with its settings; "" when it has nothing to say."""
+    ask = getattr(part, "problem", None)
     return str(ask()) if callable(ask) else ""
 
 
