@@ -50,8 +50,8 @@ class Machine:
         self.stub("python3", "echo 3.11", log=False)
         self.stub("apt-get", APT_GET.format(system=self.system, bin=self.bin, log=self.log))
         self.stub("systemctl")
-        for shell in ("fish", "tcsh"):
-            self.stub(shell, log=False)
+        for program in ("fish", "tcsh", "chromium", "chromedriver"):
+            self.stub(program, log=False)
 
     def stub(self, name: str, body: str = "", *, log: bool = True) -> None:
         first = f'echo "{name} $*" >>{self.log}\n' if log else ""
@@ -180,6 +180,27 @@ def test_the_shells_of_the_tests_are_installed(machine: Machine) -> None:
         (machine.bin / shell).unlink()
     assert "still missing after the installation: fish tcsh" in machine.setup().stderr
     assert "apt-get install -q -y --no-install-recommends fish tcsh" in machine.calls
+
+
+def test_the_browser_of_the_tests_is_installed_with_its_driver(machine: Machine) -> None:
+    machine.has(tmux="3.3a", sshd=True)
+    for program in ("chromium", "chromedriver"):
+        (machine.bin / program).unlink()
+    assert "still missing after the installation: chromium chromedriver" in machine.setup().stderr
+    assert "apt-get install -q -y --no-install-recommends chromium chromium-driver" in machine.calls
+    assert machine.setup("demo").returncode == 0
+
+
+def test_macos_is_told_where_the_browser_is_to_be(machine: Machine) -> None:
+    machine.has(tmux="3.5", sshd=True)
+    machine.stub("uname", "echo Darwin", log=False)
+    machine.stub("brew")
+    (machine.bin / "chromium").unlink()
+    done = machine.setup()
+    assert done.returncode == 1
+    assert "on the PATH as chromium and chromedriver" in done.stderr
+    assert "still missing after the installation: chromium" in done.stderr
+    assert machine.calls == []
 
 
 def test_the_demo_needs_no_sshd(machine: Machine) -> None:

@@ -187,6 +187,7 @@ def test_a_link_answers_once_and_for_its_own_request_only(room: Room) -> None:
     token, digest = room.link(first), room.digest(first)
     assert room.window.vote(token, approved=True, digest=digest).words.startswith("noted: 1 of 2")
     assert room.window.vote(token, approved=False, digest=digest).words == "this link has been used"
+    assert len(room.store.votes(first)) == 1
     assert room.window.look(token).closed == "this link has been used"
     with pytest.raises(LinkRefused, match="another request"):
         room.window.look(token, "0123456789")

@@ -13,6 +13,7 @@ from tmux_sentry.engine.events import (
     CheckReported,
     CloseAsk,
     Decided,
+    Keys,
     Notify,
     PaneGone,
     Record,
@@ -299,3 +300,17 @@ def test_what_is_something_else_is_held_once_something_is_in_the_pane(world):
     assert w.run.held == "what it would type now is not what was approved"
     assert len(w.all(Ask)) == 1
     assert len(w.all(Send)) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Keys(text="x<Enter>", enter=False), Keys(text="x")),
+        (Keys(text="<C-c>", enter=False), Keys(keys=("C-c",))),
+        (Keys(text="\\<Enter>", enter=False), Keys(text="\\")),
+        (Keys(text="\\<Enter>", enter=False), Keys(text="<Enter>", enter=False)),
+        (Keys(text="<C-c> <Escape>", enter=False), Keys(keys=("C-c", "Escape"))),
+    ],
+)
+def test_no_two_sends_look_alike(one, other):
+    assert one.shown() != other.shown()

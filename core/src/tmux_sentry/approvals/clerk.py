@@ -37,9 +37,21 @@ class Clerk:
         """Begin."""
         self._thread.start()
 
-    def serve(self, desk: ApprovalDesk) -> None:
-        """Let the backends with pages begin."""
-        self._errands.put(lambda: self._tell(self._broker.serve(desk)))
+    def serve(self, desk: ApprovalDesk, timeout: float = 5.0) -> None:
+        """Let the backends with pages begin; returns when they have, or after so many seconds.
+
+        No link is sent before its page can be opened.
+        """
+        begun = threading.Event()
+
+        def begin() -> None:
+            try:
+                self._tell(self._broker.serve(desk))
+            finally:
+                begun.set()
+
+        self._errands.put(begin)
+        begun.wait(timeout)
 
     def show(self, request: ApprovalRequest) -> None:
         """Put a question before people."""
@@ -76,7 +88,8 @@ class Clerk:
         shown = self._broker.open(request)
         self._shown(request.id, shown.places)
         for backend, place in shown.places.items():
-            log.info("approval %s: %s: %s", request.id, backend, clean(place, 300))
+            if place:  # a backend with pages has none without an address for them
+                log.info("approval %s: %s: %s", request.id, backend, clean(place, 300))
         self._tell(shown.complaints)
 
     def _tell(self, items: Iterable[Decision | Complaint]) -> None:

@@ -106,6 +106,9 @@ class Window:
         """An answer to what has this digest. Raises LinkRefused."""
         link, genuine = self._opened(token, "link", "session")
         stored = self._request(link, request_id)
+        if link.kind == "link" and link.used_at is not None:
+            # Its answer is recorded; more of them by the same link would only fill the table.
+            return VoteAnswer(counted=False, status=stored.status, words="this link has been used")
         if link.kind == "link" and stored.request.risk == "high" and not self._tokens.is_code(genuine, code):
             return VoteAnswer(counted=False, status=stored.status, words=self._wrong_code(link))
         decision = Decision(

@@ -64,9 +64,10 @@ class Vote:
 class ApprovalBackend(Protocol):
     """Shows requests to people and brings their answers back.
 
-    One with pages also has `serve(desk: ApprovalDesk)`, called when `run` starts, `link(token) -> str`, the address of
-    a token's page ("" when there is none), and `stop()`, called at the end. It may have `problem() -> str`: what is
-    missing or wrong in its settings, told before anybody needs it.
+    One with pages also has `serve(desk: ApprovalDesk)`, called when `run` starts if there is an APPROVAL_SECRET (and
+    again while it raises), `link(token) -> str`, the address of a token's page ("" when there is none), and `stop()`,
+    called at the end. It may have `problem() -> str`: what is missing or wrong in its settings, told by `doctor` and,
+    where any of them is set, at the start of `run`.
     """
 
     def open(self, request: ApprovalRequest) -> str:
@@ -129,7 +130,8 @@ class VoteAnswer:
 class ApprovalDesk(Protocol):
     """What the core does for a backend with pages. From any thread; may block for a few seconds.
 
-    A token is what a link, a login or a session has. Whatever opens nothing raises LinkRefused.
+    A token is what a link (`tsa_...`), a login (`tsl_...`) or a session (`tss_...`) has. Whatever opens nothing raises
+    LinkRefused.
     """
 
     def look(self, token: str, request_id: str = "") -> ApprovalView:

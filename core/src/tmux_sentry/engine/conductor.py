@@ -42,7 +42,7 @@ from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.records import RunNames, StoredApproval, StoredRun
 from tmux_sentry.state.requests import PENDING
 from tmux_sentry.state.store import Store
-from tmux_sentry.state.transaction import Transaction
+from tmux_sentry.state.transaction import COMMENT, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Conductor:
         stored = self._store.approval(decision.request_id)
         if stored is None:
             raise UsageError(f"no approval request {clean(decision.request_id, 40)}", "", "see: tmux-sentry approvals")
-        decision = replace(decision, at=self._clock.now(), comment=clean(decision.comment))
+        decision = replace(decision, at=self._clock.now(), comment=clean(decision.comment, COMMENT))
         before = self.runs.get(stored.request.run_id)
         with self._store.transaction() as tx:
             answer, moved = self._take_answer(tx, stored, before, decision, use)

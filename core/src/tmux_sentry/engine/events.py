@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -161,6 +162,8 @@ Event = (
 
 # ------------------------------------------------------------------------- effects
 
+_LIKE_A_KEY = re.compile(r"\\*<[A-Za-z0-9-]+>")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
@@ -171,8 +174,10 @@ class Keys:
     enter: bool = True
 
     def shown(self) -> str:
-        """For people: the text, or the key names, with the Enter that follows."""
-        body = " ".join(f"<{key}>" for key in self.keys) if self.keys else self.text
+        """For people: the text, or the key names, with the Enter that follows. What is text and looks like a key has a
+        backslash before it, so that no two sends look alike."""
+        text = _LIKE_A_KEY.sub(r"\\\g<0>", self.text)
+        body = " ".join(f"<{key}>" for key in self.keys) if self.keys else text
         return f"{body}<Enter>" if self.enter and not self.keys else body
 
 

@@ -316,15 +316,15 @@ class Runner:
             self.starter.resumed(run)
             self._note_typed(run)
             self.intake.lose(run, self._parts.store.seen_at() or self._clock.now())
+        self.clerk.start()
+        if self._parts.tokens and not self._parts.dry_run:  # without a secret no page would open for anybody
+            self.clerk.serve(self.window)
         for stored in self._parts.store.pending_approvals() if not self._parts.dry_run else []:
             self.effects.show(stored.request.id)
         if not self._parts.dry_run:
             self.checks.open()
         self.outbox.start()
         self.housekeeper.start()
-        self.clerk.start()
-        if not self._parts.dry_run:
-            self.clerk.serve(self.window)
         for watcher in self.watchers.values():
             watcher.start()
 

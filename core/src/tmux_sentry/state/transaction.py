@@ -18,6 +18,9 @@ from tmux_sentry.state.records import ChannelHealth, Link, Outgoing, PaneState, 
 from tmux_sentry.state.tables import intents, pane_keys, pane_states, runs, sends, stage_history
 from tmux_sentry.state.times import iso, iso_or_none
 
+#: Characters of a person's comment that are kept.
+COMMENT = 1000
+
 
 class Transaction:
     """The writes of one `Store.transaction()`. Nothing is on disk before that block ends."""
@@ -133,8 +136,8 @@ class Transaction:
         return requests.votes_of(self._connection, approval_id)
 
     def _said(self, decision: Decision) -> Decision:
-        by, comment, known = map(self._say, (decision.by, decision.comment, decision.known))
-        return replace(decision, by=by, comment=comment, known=known)
+        comment = text_out(decision.comment, self._redact, COMMENT)
+        return replace(decision, by=self._say(decision.by), comment=comment, known=self._say(decision.known))
 
     def add_link(self, link: Link) -> None:
         """Write a link, a login link or a session down."""

@@ -1,0 +1,1 @@
+"""Approvals on a page for the phone, reached by a link."""
