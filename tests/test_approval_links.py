@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -10,6 +12,9 @@ from typing import Any
 
 import pytest
 import requests
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
 
 from tmux_sentry.testing.provider import Provider, Reply, closed_port
 
@@ -112,3 +117,52 @@ def test_without_a_secret_nothing_listens(sandbox: Any, hook: Provider) -> None:
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port))
     assert "cannot listen" not in run.output
+
+
+@pytest.mark.parametrize("point", ["plan.written", "plan.committed", "guard.answered"])
+def test_a_kill_between_the_answer_and_the_keys_types_once(sandbox: Any, hook: Provider, point: str) -> None:
+    """Before its commit the answer is lost, and its link with it unused; after it, it is never asked again."""
+    sandbox.pane()
+    env = settings(hook, closed_port())
+    path = policy(sandbox)
+    run = sandbox.watch(path, TMUX_SENTRY_FAILPOINT=point, **env)
+    sandbox.wait(lambda: hook.requests, "the question")
+    (url,) = re.findall(r"http://127\.0\.0\.1:\d+/a/\S+", hook.requests[0].json()["data"]["answer"])
+    with requests.Session() as browser, contextlib.suppress(requests.ConnectionError):
+        press(browser, url, decision="approve")
+    assert run.end() == -signal.SIGKILL
+    decided = [row["status"] for row in sandbox.rows("SELECT status FROM approvals")]
+    assert decided == (["pending"] if point == "plan.written" else ["approved"])
+    again = sandbox.watch(path, "--once", **env)
+    if point == "plan.written":
+        with requests.Session() as browser:
+            assert press(browser, url, decision="approve").status_code == 200
+    assert again.end() == 0
+    assert sandbox.typed() == ["npm run ship"]
+    assert [row["counted"] for row in sandbox.rows("SELECT counted FROM votes")] == [1]
+
+
+def test_a_person_approves_in_a_real_browser(sandbox: Any, hook: Provider) -> None:
+    """The phone's page, opened by Chromium from the link in the message, and a button that is pressed."""
+    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    assert all(programs.values()), f"{programs}: scripts/setup test installs them"
+    sandbox.pane()
+    run = sandbox.watch(policy(sandbox), "--once", **settings(hook, closed_port()))
+    sandbox.wait(lambda: hook.requests, "the question")
+    (url,) = re.findall(r"http://127\.0\.0\.1:\d+/a/\S+", hook.requests[0].json()["data"]["answer"])
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(programs["chromium"])
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=390,844"):
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={sandbox.path / 'chromium'}")
+    browser = webdriver.Chrome(options=options, service=Service(str(programs["chromedriver"])))
+    try:
+        browser.get(url)
+        assert "npm run ship" in browser.find_element(By.TAG_NAME, "main").text
+        assert sandbox.typed() == []
+        browser.find_element(By.CSS_SELECTOR, "button[value=approve]").click()
+        sandbox.wait_typed("npm run ship")
+    finally:
+        browser.quit()
+    assert run.end() == 0
+    assert sandbox.typed() == ["npm run ship"]
