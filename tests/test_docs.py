@@ -39,7 +39,7 @@ SECTIONS = {
     "notify": "Telling people",
     "condition": "Conditions",
     "log-regex": "Conditions",
-    "on-prompt": "Accepted, not acted on yet",
+    "on-prompt": "The agent's own dialogs",
     "on-limit": "Accepted, not acted on yet",
     "route": "Notifications",
 }
@@ -62,7 +62,7 @@ pipelines:
   - name: doubtful
     match: {agent: claude}
     allow_env: [NOT_SET_HERE]
-    on_prompt: ask
+    on_prompt: {answer: approve, allow: [sh ...]}
     on_limit: {resume: true}
     stages:
       - name: undecided

@@ -10,9 +10,22 @@ from typing import Any
 import pytest
 
 from tmux_sentry import PaneIdentity
-from tmux_sentry.contracts import Decision, Delivery, DeliveryResult, Level, Lines, PaneClosed, Screen
+from tmux_sentry.contracts import (
+    Choice,
+    Decision,
+    Delivery,
+    DeliveryResult,
+    Dialog,
+    Level,
+    Lines,
+    PaneClosed,
+    Screen,
+    Signal,
+    SignalKind,
+    Trust,
+)
 from tmux_sentry.engine.conductor import Conductor
-from tmux_sentry.engine.events import Notify, Order
+from tmux_sentry.engine.events import Notify, Order, ScreenSeen
 from tmux_sentry.engine.herald import Herald
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.tails import LINES, Tails
@@ -240,3 +253,72 @@ def test_the_end_is_told_where_the_question_was_and_by_no_other_channel(room: Ro
     room.deliver("slack")
     decide(room, conductor, True)
     assert [one.channel for one in room.messages("approval.approved")] == ["slack"]
+
+
+# ------------------------------------------------------------------ an agent's own dialog
+
+DIALOG = Dialog(
+    question="Run it?",
+    command="echo hunter22-secret\x1b[2J",
+    choices=(
+        Choice(label="Yes", key=("1",), meaning="approve"),
+        Choice(label="No", key=("Escape",), meaning="reject"),
+    ),
+    fingerprint="a" * 64,
+    kind="command",
+)
+SHOWS = ScreenSeen(
+    signals=(
+        Signal(
+            kind=SignalKind.PROMPT, parser="x", trust=Trust.GUESSED, confidence=0.9, digest="d", at=0.0, dialog=DIALOG
+        ),
+    )
+)
+AGENT = {
+    "name": "webapp-ci",
+    "match": {"window_name": "x"},
+    "on_prompt": "ask",
+    "stages": [{"name": "work", "actions_on_start": [{"wait": 60}]}],
+}
+
+
+def test_a_dialog_is_asked_about_without_its_secrets_and_kept_as_it_was_asked(room: Room) -> None:
+    conductor, run = room.begin(herald(redact=Redactor(["hunter22-secret"])), AGENT)
+    conductor.step(run.id, SHOWS)
+    (pending,) = room.store.pending_approvals()
+    about = pending.request.about
+    assert isinstance(about, tuple)
+    assert about[0] == "Run it?"
+    assert pending.request.keys == ("<1>",)
+    assert about[-1] == "no types: <Escape>"
+    (asked,) = room.messages("approval.asked")
+    assert asked.message.answer.startswith(f"tmux-sentry approve {pending.request.id}")
+    for text in (str(about), asked.message.text, str(room.store.approval(pending.request.id))):
+        assert "hunter22" not in text
+    assert "\x1b" not in asked.message.text
+    conductor.ask_again(pending, "slack")
+    (again,) = room.messages("approval.reminder")
+    assert "Run it?" in again.message.text
+
+
+def test_the_end_of_such_a_question_does_not_pass_for_that_of_the_stage(room: Room) -> None:
+    conductor, run = room.begin(herald(), AGENT)
+    conductor.step(run.id, SHOWS)
+    room.deliver("slack")
+    decide(room, conductor, True)
+    (told,) = room.messages("approval.approved")
+    assert told.message.title == "webapp-ci: the agent's dialog in work approved by ann"
+
+
+def test_a_late_answer_to_a_dialog_that_is_another_by_then_does_not_count(room: Room) -> None:
+    conductor, run = room.begin(herald(), AGENT)
+    conductor.step(run.id, SHOWS)
+    (pending,) = room.store.pending_approvals()
+    other = replace(DIALOG, command="rm x", fingerprint="b" * 64)
+    conductor.step(run.id, ScreenSeen(signals=(replace(SHOWS.signals[0], dialog=other),)))
+    answer = conductor.decide(
+        Decision(request_id=pending.request.id, approved=True, by="ann", channel="web", at=room.clock.now())
+    )
+    assert (answer.counted, answer.status) == (False, "superseded")
+    assert conductor.runs[run.id].relay is not None
+    assert conductor.runs[run.id].relay.standing.value == "asked"

@@ -57,6 +57,26 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["6:48: pipelines[0].stages[0].actions_on_start[0].send_keys.keys[0]: n is ambiguous in YAML"],
     ),
     "on as a key": (IN_PIPELINE + "on: push\n", ["5:5: pipelines[0].on: on as a key is a boolean in YAML"]),
+    "a command that cannot match": (
+        IN_STAGE + "on_prompt: {answer: approve, allow: [git status, 'git log | sh']}\n",
+        [
+            "6:58: pipelines[0].stages[0].on_prompt.allow[1]: no command can match this: it holds '|', which a shell or an eye may take for something else"
+        ],
+    ),
+    "a list that allows anything": (
+        IN_PIPELINE + "on_prompt: {answer: approve, allow: ['...']}\n",
+        [
+            "5:42: pipelines[0].on_prompt.allow[0]: no command can match this: '...' alone would allow anything: name the program"
+        ],
+    ),
+    "a rule about dialogs without its list": (
+        IN_STAGE + "on_prompt: {answer: approve}\n",
+        ["6:9: pipelines[0].stages[0].on_prompt: 'allow' is missing"],
+    ),
+    "an answer that always holds": (
+        IN_STAGE + "on_prompt: approve\n",
+        ["6:20: pipelines[0].stages[0].on_prompt: 'approve' is not one of ask, notify, ignore"],
+    ),
     "a NUL in text": (
         IN_STAGE + 'actions_on_start: [{send_keys: "a\\0b"}]\n',
         ["6:40: pipelines[0].stages[0].actions_on_start[0].send_keys: contains U+0000, which is not text"],

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tmux_sentry.contracts import AgentState, Level, Trust
 from tmux_sentry.errors import InvalidConfig, UsageError
+from tmux_sentry.policy.allowed import Allowed
 from tmux_sentry.policy.build import build_pipeline
 from tmux_sentry.policy.load import LoadResult, load_policies
 from tmux_sentry.policy.model import (
@@ -27,6 +28,7 @@ from tmux_sentry.policy.model import (
     NotifyAction,
     OnSignal,
     OnState,
+    PromptRule,
     SendKeys,
     SentryEvent,
     WaitAction,
@@ -59,6 +61,7 @@ pipelines:
           - notify: {message: m, title: t, level: error, channels: [stdout]}
           - wait: 500ms
         success_when: [exit_code: 0, {any_of: [{not: {agent_state: working}}, {idle_for: 5}]}]
+        on_prompt: {answer: reject, allow: [git push ..., ls], otherwise: notify, max_count: 3, within: 5m}
         min_confidence: 1
         min_trust: guessed
         retries: 2
@@ -92,6 +95,14 @@ def test_everything_a_file_can_say_reaches_the_model(load: Load) -> None:
         AnyOf(of=(Not(of=AgentStateIs(states=(AgentState.WORKING,))), IdleFor(seconds=5))),
     )
     assert (stage.min_confidence, stage.min_trust, stage.on_timeout) == (1.0, Trust.GUESSED, ())
+    assert stage.on_prompt == PromptRule(
+        answer="reject",
+        allow=(Allowed(words=("git", "push"), more=True), Allowed(words=("ls",))),
+        otherwise="notify",
+        max_count=3,
+        within=300.0,
+    )
+    assert policy.pipelines[0].on_prompt == PromptRule(otherwise="notify")
     (route,) = policy.routes
     assert (route.quiet_hours, route.repeat) == ("22:00-07:00", 3600.0)
     assert route.escalate == Escalation(after=900.0, channels=("stdout",))
@@ -167,8 +178,10 @@ WARNINGS = {
         "no success_when: decided by a SENTRY STATUS (or an observed exit status); otherwise it times out",
     ),
     "on_prompt": (
-        HEAD + "        success_when: [{idle_for: 1s}]\n        on_prompt: ask\n",
-        "on_prompt is checked but not acted on yet",
+        HEAD
+        + "        success_when: [{idle_for: 1s}]\n"
+        + "        on_prompt: {answer: approve, allow: [sudo ls ..., /bin/bash -c ...]}\n",
+        "with any arguments bash runs anything",
     ),
     "a misspelt event": (
         HEAD + "        success_when: [{sentry: {type: STATSU}}]\n",

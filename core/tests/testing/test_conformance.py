@@ -17,9 +17,11 @@ from tmux_sentry import (
     CheckerPlugin,
     CheckResult,
     CheckStatus,
+    Choice,
     Decision,
     Delivery,
     DeliveryResult,
+    Dialog,
     NotifierPlugin,
     ParserPlugin,
     Setting,
@@ -39,12 +41,15 @@ SIGNAL = Signal(
     kind=SignalKind.STATE, parser="x", trust=Trust.GUESSED, confidence=0.9, digest="d", at=0.0, state=AgentState.IDLE
 )
 
+DIALOG = Dialog(question="Go?", choices=(Choice(label="Yes", key=("y", "Enter")),), fingerprint="0" * 64)
+PROMPT = replace(SIGNAL, kind=SignalKind.PROMPT, state=None, dialog=DIALOG)
+
 NUMBERS = count()
 
 
 class GoodParser:
     def parse(self, observation: Any, pane: Any) -> list[Signal]:
-        return [SIGNAL]
+        return [SIGNAL, PROMPT]
 
 
 class GoodNotifier:
@@ -157,6 +162,11 @@ def test_a_marked_secret_and_a_place_of_one_pass(changes: dict[str, Any], tmp_pa
         (lambda o, p: [replace(SIGNAL, confidence=1.5)], "hostile_text_gives_only_well_formed_signals"),
         (lambda o, p: [replace(SIGNAL, parser="other")], "hostile_text_gives_only_well_formed_signals"),
         (lambda o, p: [replace(SIGNAL, digest="")], "hostile_text_gives_only_well_formed_signals"),
+        (lambda o, p: [replace(SIGNAL, dialog=DIALOG)], "hostile_text_gives_only_well_formed_signals"),
+        (
+            lambda o, p: [replace(PROMPT, dialog=replace(DIALOG, fingerprint="x"))],
+            "hostile_text_gives_only_well_formed_signals",
+        ),
         (lambda o, p: [replace(SIGNAL, trust=Trust.SIGNED)], "printed_text_is_never_trusted_more_than_printed"),
         (lambda o, p: [replace(SIGNAL, digest=f"d{next(NUMBERS)}")], "the_same_observation"),
     ],

@@ -64,8 +64,8 @@ def _list(env_file: Path | None, as_json: bool) -> None:
     output.table(
         _COLUMNS,
         [
-            (r["id"], r["pipeline"], r["stage"], r["host"], r["pane_id"], " | ".join(visible(k) for k in r["keys"]),
-             r["expires_at"], r["file"])
+            (r["id"], r["pipeline"], r["stage"], r["host"], r["pane_id"],
+             " | ".join(visible(part) for part in (*r["about"][:2], *r["keys"])), r["expires_at"], r["file"])
             for r in rows
         ],
     )  # fmt: skip
@@ -85,6 +85,7 @@ def _row(stored: StoredApproval) -> dict[str, Any]:
         "host": request.pane.host,
         "pane_id": request.pane.pane_id,
         "pane": request.pane_name,
+        "about": list(request.about),
         "keys": list(request.keys),
         "digest": request.digest,
         "created_at": iso(request.created_at),

@@ -19,6 +19,7 @@ from tmux_sentry.contracts.approvals import (
     VoteAnswer,
 )
 from tmux_sentry.contracts.checks import Checker, CheckRequest, CheckResult, CheckStatus
+from tmux_sentry.contracts.dialogs import Choice, Dialog, Meaning, dialog_fingerprint
 from tmux_sentry.contracts.hosts import Completed, HostAccess, Pipe
 from tmux_sentry.contracts.messages import Delivery, DeliveryResult, Level, Message, Notifier, Rate
 from tmux_sentry.contracts.panes import (
@@ -59,17 +60,20 @@ __all__ = [
     "CheckStatus",
     "Checker",
     "CheckerPlugin",
+    "Choice",
     "Complaint",
     "Completed",
     "ConfigSchema",
     "Decision",
     "Delivery",
     "DeliveryResult",
+    "Dialog",
     "Emitted",
     "HostAccess",
     "Level",
     "Lines",
     "LinkRefused",
+    "Meaning",
     "Message",
     "Notifier",
     "NotifierPlugin",
@@ -92,4 +96,5 @@ __all__ = [
     "Trust",
     "Vote",
     "VoteAnswer",
+    "dialog_fingerprint",
 ]

@@ -28,6 +28,7 @@ class ApprovalRequest:
     reason: str = ""  # the policy's own words
     approvers: tuple[str, ...] = ()  # whose answer counts; none: anybody's
     required: int = 1  # how many different people must say yes
+    about: tuple[str, ...] = ()  # the agent's dialog that `keys` answer, a line each; hostile, shown before the keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, Protocol, runtime_checkable
 
+from tmux_sentry.contracts.dialogs import Dialog
 from tmux_sentry.contracts.panes import AgentState, Observation, PaneFacts
 
 
@@ -39,6 +40,11 @@ class Signal:
     the parser concluded from); `event_id` is the identity the event brought itself, if any.
     `live` is true when it came from the stream, and so is new by construction; a Signal read
     from a capture may be a picture of an old event.
+
+    A PROMPT read off a capture says that a dialog stands there now, and brings what was understood of it as `dialog`;
+    without one, people are told that something waits. The Signal comes with every capture that shows the dialog: that
+    none of them does is how its end is known. Read it where it can be answered, at the end of the screen, and never
+    out of the text above.
     """
 
     kind: SignalKind
@@ -53,6 +59,7 @@ class Signal:
     message: str = ""
     percent: float | None = None
     choices: tuple[str, ...] = ()
+    dialog: Dialog | None = None  # for PROMPT
     code: int | None = None  # exit status, for EXIT
     event_type: str = ""  # "STATUS", "DONE", ...: the word the event itself used
     event_id: str | None = None

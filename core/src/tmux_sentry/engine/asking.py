@@ -46,7 +46,7 @@ def ask(b: Builder, stage: Stage, spec: ApprovalSpec) -> None:
             expires_at=b.now + spec.timeout,
             risk=spec.risk,
             reason=spec.reason,
-            rules=_rules(spec, b.now),
+            rules=rules(spec, b.now),
         )
     )
     b.record(attempt, WAITING_APPROVAL)
@@ -148,7 +148,8 @@ def _digest(b: Builder, attempt: Attempt) -> str | None:
     return approval_digest(b.run.id, attempt.stage, attempt.number, b.run.pane.key, sends, b.run.policy_digest)
 
 
-def _rules(spec: ApprovalSpec, now: float) -> Rules:
+def rules(spec: ApprovalSpec, now: float) -> Rules:
+    """Who may answer a question that is put now, and how many it takes."""
     escalate = spec.escalate
     return Rules(
         approvers=spec.approvers,

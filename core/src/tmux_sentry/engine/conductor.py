@@ -321,6 +321,7 @@ def request_of(run: Run, ask: Ask, now: float, redact: Redactor) -> ApprovalRequ
         expires_at=ask.expires_at,
         risk=ask.risk,
         reason=redact(ask.reason),
+        about=tuple(redact(line) for line in ask.about),
         approvers=ask.rules.approvers,
         required=ask.rules.required,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from tmux_sentry.approvals.clerk import Clerk
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import AgentState, PaneIdentity, Screen
+from tmux_sentry.contracts import AgentState, Dialog, PaneIdentity, Screen, Signal
 from tmux_sentry.engine import by_hand
 from tmux_sentry.engine.checking import Checks
 from tmux_sentry.engine.conductor import Step
@@ -29,6 +29,7 @@ from tmux_sentry.engine.events import (
 )
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.engine.perception import Perception
+from tmux_sentry.engine.relay import prompts, shown
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.sending import Job, Ports, carry_out
 from tmux_sentry.errors import SentryError
@@ -120,6 +121,7 @@ class Effects:
             keys=effect.keys,
             wait_idle=effect.wait_idle,
             stopped=threading.Event(),
+            answers=effect.answers,
         )
         self._jobs[job.action_id] = job
         thread = threading.Thread(target=self._send, args=(run.id, job, watcher), name="send", daemon=True)
@@ -141,6 +143,7 @@ class Effects:
             take_over=self._take_over,
             announce=announce,
             agent_state=self._agent_state,
+            dialog=self._dialog,
             prompt=self._prompts.get(host),
         )
 
@@ -203,11 +206,15 @@ class Effects:
             self._clerk.close(stored.request, effect.outcome)
 
     def _with_digests(self, pane: PaneIdentity, event: AboutToSend, capture: Capture) -> AboutToSend:
+        digests = tuple(signal.digest for signal in self._parsed(pane, capture))
+        return AboutToSend(action_id=event.action_id, lines=event.lines, digests=digests)
+
+    def _dialog(self, pane: PaneIdentity, capture: Capture, bar: float) -> Dialog | None:
+        return shown(prompts(self._parsed(pane, capture)), bar)
+
+    def _parsed(self, pane: PaneIdentity, capture: Capture) -> tuple[Signal, ...]:
         screen = Screen(pane=pane, at=self._clock.now(), lines=capture.lines, cursor=capture.cursor)
-        signals = self._perception.read(screen, self._panes.facts(pane, ()))
-        return AboutToSend(
-            action_id=event.action_id, lines=event.lines, digests=tuple(signal.digest for signal in signals)
-        )
+        return self._perception.read(screen, self._panes.facts(pane, ()))
 
     def _agent_state(self, pane: PaneIdentity) -> AgentState:
         known = self._panes.get(pane)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tmux_sentry.contracts import AgentState, CheckStatus, Level, Signal
+from tmux_sentry.engine.relay import Answers
 from tmux_sentry.state.records import Rules
 
 # -------------------------------------------------------------------------- events
@@ -33,6 +34,7 @@ class ScreenSeen:
     lines: tuple[str, ...] = ()
     signals: tuple[Signal, ...] = ()
     resync: bool = False  # follows a gap in the stream: history included
+    folder: str = ""  # the pane's current directory, "" when it is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,14 @@ class SendHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendMoot:
+    """Nothing was typed, as the dialog that was to be answered is not there any more."""
+
+    action_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReported:
     """An external check answered."""
 
@@ -157,7 +167,7 @@ class Order:
 
 Event = (
     Started | OutputSeen | ScreenSeen | Activity | StateSeen | ExitSeen | OutputBegins | PaneGone | Unreachable
-    | Reachable | AboutToSend | SendDone | SendHeld | CheckReported | CheckRemembered | Decided | Due | Order
+    | Reachable | AboutToSend | SendDone | SendHeld | SendMoot | CheckReported | CheckRemembered | Decided | Due | Order
 )  # fmt: skip
 
 # ------------------------------------------------------------------------- effects
@@ -190,6 +200,7 @@ class Send:
     attempt: int
     keys: Keys
     wait_idle: float
+    answers: Answers | None = None  # the dialog that must be there; such keys do not wait for idle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +222,7 @@ class Ask:
     expires_at: float
     risk: str = "normal"
     reason: str = ""
+    about: tuple[str, ...] = ()  # the dialog that would be answered, for people
     rules: Rules = field(default_factory=Rules)
 
 

@@ -106,7 +106,9 @@ def closed(run: Run, approval_id: str, outcome: str, by: str) -> Notify:
     """What is told when a request has been decided, or is moot."""
     event = f"approval.{outcome}" if outcome in ("approved", "rejected") else "approval.closed"
     stage = run.attempt.stage if run.attempt is not None else ""
-    what = f"{stage} {outcome} by {by}" if event != "approval.closed" else f"the question about {stage} is {outcome}"
+    asked = run.relay is not None and run.relay.approval_id == approval_id
+    about = f"the agent's dialog in {stage}" if asked else stage
+    what = f"{about} {outcome} by {by}" if event != "approval.closed" else f"the question about {about} is {outcome}"
     fields = {"approval": approval_id, "stage": stage, "by": by, "outcome": outcome}
     title = f"{run.pipeline.name}: {what}"
     return Notify(event=event, level=Level.INFO, title=title, dedupe_key=f"{approval_id}/{outcome}", fields=fields)
@@ -119,7 +121,7 @@ def asked_again(stored: StoredApproval, channel: str, now: float) -> Notify:
         event="approval.reminder",
         level=Level.APPROVAL,
         title=f"{request.pipeline}: {request.stage} still waits for an approval",
-        text="\n".join(request.keys) or "(types nothing)",
+        text="\n".join(request.about or request.keys) or "(types nothing)",
         channels=(channel,),
         dedupe_key=f"{request.id}/again/{channel}/{now:.3f}",
         fields={"approval": request.id, "stage": request.stage, "pipeline": request.pipeline},

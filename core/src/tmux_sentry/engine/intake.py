@@ -35,8 +35,6 @@ from tmux_sentry.engine.events import (
     Reachable,
     ScreenSeen,
     Send,
-    SendDone,
-    SendHeld,
     StateSeen,
     Unreachable,
 )
@@ -136,10 +134,11 @@ class Intake:
             self._taken(observation)
             return
         back = isinstance(observation, Screen) and observation.resync and run.unreachable
-        in_hand = None
+        in_hand: list[Send] = []
         if back:
             run, in_hand = self._settle(run)
-        self._move(run, observation, _events(observation, signals))
+        folder = before.info.path if before is not None else ""
+        self._move(run, observation, _events(observation, signals, folder))
         if back and run.id in self._conductor.runs:
             self._back(self._conductor.runs[run.id], in_hand)
 
@@ -192,31 +191,32 @@ class Intake:
         self._away.setdefault(run.id, since)
         self._conductor.step(run.id, Unreachable())
 
-    def _settle(self, run: Run) -> tuple[Run, Send | None]:
+    def _settle(self, run: Run) -> tuple[Run, list[Send]]:
         """What an earlier process was about to type when it stopped: done, held, or returned because it is to be typed.
 
         What a step has handed out since is none of it.
         """
         if not self._starter.is_resumed(run):
-            return run, None
-        known, send = self._panes.get(run.pane), resume.send_in_hand(run)
-        answer = resume.settle(self._store, send, known.info) if known is not None and send is not None else None
-        if isinstance(answer, (SendDone, SendHeld)):
-            run = self._conductor.step(run.id, answer)
-        run = self._starter.caught_up(run)
-        return run, answer if isinstance(answer, Send) else None
+            return run, []
+        known = self._panes.get(run.pane)
+        in_hand: list[Send] = []
+        for send in resume.sends_in_hand(run):
+            answer = resume.settle(self._store, send, known.info) if known is not None else None
+            if isinstance(answer, Send):
+                in_hand.append(answer)
+            elif answer is not None:
+                run = self._conductor.step(run.id, answer)
+        return self._starter.caught_up(run), in_hand
 
-    def _back(self, run: Run, in_hand: Send | None) -> None:
+    def _back(self, run: Run, in_hand: Sequence[Send]) -> None:
         """The pane of a Run was seen again: its clocks go on, and so does what was in hand and still is."""
         since = self._away.pop(run.id, self._clock.now())
         run = self._conductor.step(run.id, Reachable(away=max(self._clock.now() - since, 0.0)))
         for check in external.in_hand(run):
             self._checks.start(run.id, run.pane.host, check)
-        attempt = run.attempt
-        if in_hand is None or attempt is None or attempt.held is not None:
-            return
-        if in_hand.action_id == attempt.action_id:
-            self._effects.send(run, in_hand)
+        for send in in_hand:
+            if resume.is_wanted(run, send):
+                self._effects.send(run, send)
 
     def _lose_missing(self, inventory: watched.Inventoried) -> None:
         """A Run that comes back and whose pane is not in the inventory has lost it.
@@ -241,8 +241,8 @@ def _news(before: KnownPane | None, observation: Observation, signals: tuple[Sig
     return [signal for signal in signals if signal.live or (not old and signal.digest not in seen)]
 
 
-def _events(observation: Observation, signals: tuple[Signal, ...]) -> list[Event]:
-    """What an observation and its Signals are to the machine."""
+def _events(observation: Observation, signals: tuple[Signal, ...], folder: str) -> list[Event]:
+    """What an observation and its Signals are to the machine; `folder` is the pane's."""
     events: list[Event] = []
     match observation:
         case Lines():
@@ -250,7 +250,8 @@ def _events(observation: Observation, signals: tuple[Signal, ...]) -> list[Event
         case Emitted():
             events.append(OutputSeen(lines=(), signals=signals))
         case Screen():
-            events.append(ScreenSeen(lines=observation.lines, signals=signals, resync=observation.resync))
+            seen = ScreenSeen(lines=observation.lines, signals=signals, resync=observation.resync, folder=folder)
+            events.append(seen)
         case Osc(number=133) if observation.text.startswith("D;"):
             code, _, who = observation.text[2:].partition(";")
             if code.isascii() and code.isdigit() and len(code) <= 3:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import AgentState, PaneIdentity
+from tmux_sentry.contracts import AgentState, Dialog, PaneIdentity
 from tmux_sentry.engine.events import AboutToSend, Keys
+from tmux_sentry.engine.relay import Answers
 from tmux_sentry.state.store import Store
 from tmux_sentry.tmux.client import CommandClient
 from tmux_sentry.tmux.model import Capture, PaneInfo
@@ -49,6 +50,12 @@ class Job:
     keys: Keys
     wait_idle: float
     stopped: threading.Event
+    answers: Answers | None = None  # the dialog that must be there
+
+
+def no_dialog(pane: PaneIdentity, seen: Capture, bar: float) -> Dialog | None:
+    """For whoever answers no dialogs."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,7 @@ class Ports:
     take_over: bool
     announce: Callable[[Job, AboutToSend, Capture], None]  # commits the baseline before it returns
     agent_state: Callable[[PaneIdentity], AgentState]
+    dialog: Callable[[PaneIdentity, Capture, float], Dialog | None] = no_dialog  # what a capture shows, if that sure
     prompt: str | None = None  # the host's own prompt pattern (RE2)
     patience: float | None = None  # seconds in all, whatever the reason; for a send by hand
 

@@ -8,15 +8,15 @@ effects belong together; the caller commits both in one transaction before it ca
                               +---- held -------+      (a person decides: runs resume --send|--skip|--abort)
 
 `step` dispatches. What moves an attempt is in `attempts`, what it is judged by in `evidence` and `verdict`, its
-external check in `external`, its clocks in `timing`, asking people in `asking`, what comes after it in `stages`, and
-a person's orders in `orders`.
+external check in `external`, its clocks in `timing`, asking people in `asking`, what comes after it in `stages`, the
+agent's dialogs in `dialogs`, and a person's orders in `orders`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from tmux_sentry.engine import attempts, evidence, external, orders, stages, timing
+from tmux_sentry.engine import attempts, dialogs, evidence, external, orders, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import Search, matches_line
 from tmux_sentry.engine.events import (
@@ -37,6 +37,7 @@ from tmux_sentry.engine.events import (
     ScreenSeen,
     SendDone,
     SendHeld,
+    SendMoot,
     Started,
     StateSeen,
     Unreachable,
@@ -55,12 +56,14 @@ def step(run: Run, event: Event, now: float, search: Search = matches_line) -> t
     b = Builder(run, now, search)
     _dispatch(b, event)
     stages.go_on(b)
+    dialogs.look(b)
     return b.run, tuple(b.effects)
 
 
 def next_due(run: Run, now: float) -> float | None:
     """When `Due` must come at the latest, epoch seconds; None when only other events can move the Run."""
-    return timing.next_due(run)
+    times = (timing.next_due(run), None if run.unreachable or not run.open else dialogs.next_due(run))
+    return min((at for at in times if at is not None), default=None)
 
 
 def _dispatch(b: Builder, event: Event) -> None:
@@ -70,9 +73,14 @@ def _dispatch(b: Builder, event: Event) -> None:
             b.run = replace(b.run, digests=remembered(b.run.digests, sorted(b.run.on_screen)))
         case OutputSeen():
             b.run = replace(b.run, last_output_at=b.now)
-            stages.ready_on_signals(b, evidence.output(b, event))
+            news = evidence.output(b, event)
+            dialogs.printed(b, news)
+            stages.ready_on_signals(b, news)
         case ScreenSeen():
-            stages.ready_on_signals(b, evidence.screen(b, event))
+            dialogs.screen(b, event.signals, event.folder)
+            news = evidence.screen(b, event)
+            dialogs.printed(b, news)
+            stages.ready_on_signals(b, news)
         case Activity():
             b.run = replace(b.run, last_output_at=b.now)
         case StateSeen():
@@ -90,16 +98,23 @@ def _dispatch(b: Builder, event: Event) -> None:
             evidence.about_to_send(b, event)
         case SendDone():
             attempts.send_done(b, event)
+            dialogs.send_done(b, event)
         case SendHeld():
             attempts.send_held(b, event)
+            dialogs.send_held(b, event)
+        case SendMoot():
+            dialogs.send_moot(b, event)
         case Decided():
-            attempts.decided(b, event)
+            if not dialogs.decided(b, event):
+                attempts.decided(b, event)
         case PaneGone():
             attempts.pane_gone(b, event)
         case Unreachable():
             timing.go_away(b)
+            dialogs.go_away(b)
         case Reachable():
             timing.come_back(b, event.away)
+            dialogs.come_back(b)
         case Due():
             if not b.run.unreachable:
                 timing.due(b)

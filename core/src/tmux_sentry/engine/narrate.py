@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from tmux_sentry.contracts import CheckStatus
+from tmux_sentry.contracts import CheckStatus, Dialog
 from tmux_sentry.engine.conductor import Step
 from tmux_sentry.engine.events import Ask, CheckReported, CloseAsk, Record, Send, StartCheck
 from tmux_sentry.engine.progress import progress
@@ -28,6 +28,8 @@ def narrate(step: Step, *, dry: bool = False) -> None:
                 tell(run, "%s %s%s%s", effect.stage, effect.status.replace("_", " "), attempt, reason, level=level)
             case Send():
                 will = "would" if dry else "will"
+                if effect.answers is not None:
+                    will = f"{will} answer a dialog ({_asked(effect.answers.dialog)}) and"
                 tell(run, "%s %s type: %s", effect.stage, will, visible(effect.keys.shown(), 200))
             case Ask():
                 keys = "; ".join(visible(send.shown(), 200) for send in effect.sends) or "(nothing)"
@@ -46,6 +48,10 @@ def narrate(step: Step, *, dry: bool = False) -> None:
             tell(run, "external check: %s", str(found), level=level)
     if before is not None and before.open and not run.open:
         tell(run, "run %s", run.status)
+
+
+def _asked(dialog: Dialog) -> str:
+    return visible(dialog.command or dialog.question, 200)
 
 
 def tell(run: Run, text: str, *values: object, level: int = logging.INFO) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tmux_sentry.contracts import Level
-from tmux_sentry.engine import asking, attempts, stages, timing
+from tmux_sentry.engine import asking, attempts, dialogs, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import Order, StopSend
 from tmux_sentry.engine.run import (
@@ -125,6 +125,7 @@ def _hold(b: Builder, order: Order) -> None:
     if attempt.action_id is not None:
         b.emit(StopSend(action_id=attempt.action_id))
     asking.withdraw(b, attempt)  # an answer to it would lift the hold; resuming asks anew
+    dialogs.stop(b)
     b.hold(order.reason)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tmux_sentry.contracts import AgentState, PaneFacts, PaneIdentity, Signal, SignalKind, Trust
+from tmux_sentry.engine.relay import prompts
 from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.watch.source import agent_of, text_source
 
@@ -29,6 +30,7 @@ class KnownPane:
     last_signal: str = ""
     ready: bool = False  # its first capture was seen: what was there before is known
     digests: frozenset[str] = frozenset()  # of the Signals on the last capture
+    prompts: tuple[Signal, ...] = ()  # the dialogs on it
 
 
 class Panes:
@@ -120,5 +122,6 @@ def _heard(known: KnownPane, signals: tuple[Signal, ...], screen: bool) -> Known
         if signal.kind is SignalKind.STATE and signal.state is not None and signal.confidence >= BELIEVED:
             known = replace(known, state=signal.state, confidence=signal.confidence, trust=signal.trust)
     if screen:
-        known = replace(known, ready=True, digests=frozenset(signal.digest for signal in signals))
+        digests = frozenset(signal.digest for signal in signals)
+        known = replace(known, ready=True, digests=digests, prompts=prompts(signals))
     return known

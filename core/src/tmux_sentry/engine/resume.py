@@ -1,10 +1,10 @@
-"""After a start: what becomes of the send that was in hand when the program stopped."""
+"""After a start: what becomes of the sends that were in hand when the program stopped."""
 
 from __future__ import annotations
 
 import logging
 
-from tmux_sentry.engine import asking, plan, recovery
+from tmux_sentry.engine import asking, plan, recovery, replying
 from tmux_sentry.engine.attempts import list_in_hand
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import Send, SendDone, SendHeld
@@ -25,6 +25,19 @@ _MEANING: dict[recovery.Verdict, str] = {
     "void": "is given up",
     "wait": "is not decided yet",
 }
+
+
+def sends_in_hand(run: Run) -> list[Send | SendHeld]:
+    """What the Run waits for: its stage's send, and the answer to a dialog."""
+    return [send for send in (send_in_hand(run), replying.send_in_hand(run)) if send is not None]
+
+
+def is_wanted(run: Run, send: Send) -> bool:
+    """Whether the Run still waits for it."""
+    attempt, relay = run.attempt, run.relay
+    if relay is not None and relay.action_id == send.action_id:
+        return True
+    return attempt is not None and attempt.held is None and attempt.action_id == send.action_id
 
 
 def send_in_hand(run: Run) -> Send | SendHeld | None:

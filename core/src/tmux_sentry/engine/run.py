@@ -11,6 +11,8 @@ from enum import Enum
 from typing import Any
 
 from tmux_sentry.contracts import AgentState, PaneIdentity
+from tmux_sentry.engine import relay as relays
+from tmux_sentry.engine.relay import Relay, Sight
 from tmux_sentry.policy.model import Pipeline
 
 #: Statuses of a stage (contract of the `stage_history` table).
@@ -88,6 +90,8 @@ class Attempt:
     echo: str | None = None  # the typed text whose echo has not come yet
     withheld: tuple[str, ...] = ()  # lines that may still turn out to be that echo
     echo_until: float | None = None  # when they are taken for output
+    dialogs: int = 0  # how many questions and answers about dialogs; makes each of their ids new
+    answers: int = 0  # how many dialogs the policy's rule has answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +125,14 @@ class Run:
     digests: tuple[str, ...] = ()  # the same for events without one
     gone: str | None = None  # why the pane is gone
     agent_state: AgentState = AgentState.UNKNOWN
+    relay: Relay | None = None  # the dialog in hand
     # volatile from here on
     away_since: float | None = field(default=None, compare=False)  # its host cannot be watched
     on_screen: frozenset[str] = field(default=frozenset(), compare=False)  # digests on the last capture
     seen: tuple[int, ...] | None = field(default=None, compare=False)  # output.remember; None before any capture
     last_output_at: float | None = field(default=None, compare=False)  # printed, or was typed into
     looked_at: float | None = field(default=None, compare=False)  # the last `Due`
+    sight: Sight | None = field(default=None, compare=False)  # dialogs on the last capture; None before any capture
 
     @property
     def open(self) -> bool:
@@ -172,12 +178,13 @@ def to_json(run: Run) -> dict[str, Any]:
         "digests": list(run.digests),
         "agent_state": run.agent_state.value,
         "gone": run.gone,
+        "relay": None if run.relay is None else relays.to_json(run.relay),
     }
 
 
 def from_json(data: Mapping[str, Any], pipeline: Pipeline, env: Mapping[str, str]) -> Run:
     """The Run that `to_json` wrote, with its pipeline and environment given back."""
-    attempt = data["attempt"]
+    attempt, relay = data["attempt"], data.get("relay")  # an earlier version did not write the second
     return Run(
         id=data["id"],
         pipeline=pipeline,
@@ -196,6 +203,7 @@ def from_json(data: Mapping[str, Any], pipeline: Pipeline, env: Mapping[str, str
         digests=tuple(data["digests"]),
         agent_state=AgentState(data["agent_state"]),
         gone=data["gone"],
+        relay=None if relay is None else relays.from_json(relay),
     )
 
 

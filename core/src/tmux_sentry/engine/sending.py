@@ -12,10 +12,11 @@ from typing import Any
 from tmux_sentry.contracts import AgentState
 from tmux_sentry.engine import consumed
 from tmux_sentry.engine.conditions import compiled
-from tmux_sentry.engine.events import AboutToSend, SendDone, SendHeld
+from tmux_sentry.engine.events import AboutToSend, SendDone, SendHeld, SendMoot
 from tmux_sentry.engine.guarded import claim, guarded, late, overtaken
 from tmux_sentry.engine.job import Job, Pane, Ports, breathe
 from tmux_sentry.engine.plan import REPORTLESS, reports_exit
+from tmux_sentry.engine.relay import GONE, Answers, same
 from tmux_sentry.errors import Refused, Unreachable
 from tmux_sentry.failpoints import reach
 from tmux_sentry.security.sanitize import clean
@@ -53,10 +54,11 @@ class _Wait:
     why: str
     limit: float = 0.0
     counts: bool = True
+    moot: bool = False  # after that it is not wanted any more
 
 
-def carry_out(job: Job, ports: Ports) -> SendDone | SendHeld | None:
-    """Send, or say why it is held; None when the job was stopped before anything was typed."""
+def carry_out(job: Job, ports: Ports) -> SendDone | SendHeld | SendMoot | None:
+    """Send, or say why it is held or moot; None when the job was stopped before anything was typed."""
     waited: dict[str, float] = {}
     told: set[str] = set()
     start = ports.clock.monotonic()
@@ -66,7 +68,7 @@ def carry_out(job: Job, ports: Ports) -> SendDone | SendHeld | None:
         if not isinstance(verdict, _Wait):
             return verdict
         if verdict.counts and waited.get(verdict.kind, 0.0) >= verdict.limit:
-            return _held(job, verdict.why)
+            return SendMoot(action_id=job.action_id, reason=verdict.why) if verdict.moot else _held(job, verdict.why)
         if ports.patience is not None and ports.clock.monotonic() - start >= ports.patience:
             return _held(job, verdict.why)
         if verdict.kind not in told:
@@ -123,7 +125,8 @@ def _done(job: Job) -> SendDone:
 
 
 def _look(job: Job, ports: Ports) -> Capture | _Wait:
-    capture = ports.watcher.capture(job.pane, BASELINE_HISTORY)
+    # A dialog is answered where it stands, and never out of the text above.
+    capture = ports.watcher.capture(job.pane, BASELINE_HISTORY if job.answers is None else 0)
     return _not_ready(job, ports, capture.info, capture) or capture
 
 
@@ -138,6 +141,8 @@ def _not_ready(job: Job, ports: Ports, info: PaneInfo, seen: Capture | None) -> 
         return _Wait(kind="mode", why="pane busy: someone reads in copy mode", limit=limit)
     if info.input_off or info.synchronized:
         return _Wait(kind="input", why="pane busy: its input is off or synchronised", limit=job.wait_idle)
+    if job.answers is not None:
+        return _other_dialog(job.answers, ports, seen) if seen is not None else None
     # A script that bash runs shows as `bash` too: the question is who has the terminal.
     at_prompt = info.is_shell and is_idle_shell(info, ports.watcher.in_foreground(info.identity.pane_pid))
     if job.wait_idle > 0 and not at_prompt and not _idle_agent(ports, info):
@@ -146,6 +151,19 @@ def _not_ready(job: Job, ports: Ports, info: PaneInfo, seen: Capture | None) -> 
         return _Wait(kind="typing", why="someone is typing", limit=TYPING_PATIENCE)
     if seen is not None and not at_prompt and _asks(job, seen):
         return _Wait(kind="busy", why="pane busy: a dialog waits for an answer", limit=job.wait_idle)
+    return None
+
+
+def _other_dialog(wanted: Answers, ports: Ports, seen: Capture) -> _Wait | None:
+    """Why this capture does not show the dialog that is to be answered, ready for it."""
+    now = ports.dialog(seen.info.identity, seen, wanted.bar)
+    if now is None:
+        return _Wait(kind="gone", why="the dialog is gone", limit=GONE, moot=True)
+    if not same(now, wanted.dialog):
+        return _Wait(kind="other", why="another dialog is there now", moot=True)
+    draft = box.draft(seen)  # of an input line; the choice that the cursor is on is none
+    if draft and not any(draft in choice.label or choice.label in draft for choice in wanted.dialog.choices):
+        return _Wait(kind="typing", why="someone is typing", limit=TYPING_PATIENCE)
     return None
 
 
@@ -179,7 +197,8 @@ def _pattern(ports: Ports) -> Any:
 
 
 def _send(job: Job, ports: Ports, capture: Capture, fence: Adopted) -> SendDone | SendHeld | _Wait:
-    ports.announce(job, AboutToSend(action_id=job.action_id, lines=capture.lines), capture)
+    if job.answers is None:
+        ports.announce(job, AboutToSend(action_id=job.action_id, lines=capture.lines), capture)
     reach("baseline.committed")
     keys = job.keys
     if keys.keys:

@@ -16,6 +16,7 @@ from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
 from tmux_sentry.engine.observing import hold_reason
 from tmux_sentry.engine.panes import BELIEVED, KnownPane, Panes
 from tmux_sentry.engine.quarantine import Quarantine
+from tmux_sentry.engine.relay import Sight
 from tmux_sentry.engine.run import Run
 from tmux_sentry.errors import Refused, UsageError
 from tmux_sentry.policy.model import Pipeline, Policy
@@ -111,6 +112,7 @@ class Starter:
             on_screen=pane.digests,
             agent_state=pane.state,
             last_output_at=self._clock.now(),
+            sight=Sight(prompts=pane.prompts, folder=info.path),
         )
         names = RunNames(
             session_name=info.session_name,
@@ -164,7 +166,8 @@ class Starter:
 
     def _hold_back(self, run: Run, reason: str) -> None:
         self._to_hold[run.id] = reason
-        if run.attempt is not None and run.attempt.action_id is None:
+        answering = run.relay is not None and run.relay.action_id is not None
+        if run.attempt is not None and run.attempt.action_id is None and not answering:
             self._hold(run)
 
     def is_resumed(self, run: Run) -> bool:

@@ -25,6 +25,7 @@ _ZH = {
     "check.needs_attention": "{pipeline}：{stage} 的外部检查需要人工处理",
     "check.failed": "{pipeline}：{stage} 的外部检查失败，等待重新运行",
     "check.unknown": "{pipeline}：{stage} 的外部检查没有答复",
+    "agent.prompt": "{pipeline}：智能体正在等待答复",
     "channel.off": "通知渠道 {channel} 已停用",
     "channel.failing": "通知渠道 {channel} 持续失败",
     "channel.recovered": "通知渠道 {channel} 已恢复",

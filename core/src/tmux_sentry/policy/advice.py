@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -10,11 +11,17 @@ from tmux_sentry.config.backtracking import TooSlow, search_bounded
 from tmux_sentry.config.diagnostics import did_you_mean
 from tmux_sentry.config.regex import compile_regex
 from tmux_sentry.contracts import AgentState
-from tmux_sentry.policy.shape import Finding, Named, mapping, named, stage_actions, stage_conditions
+from tmux_sentry.policy.allowed import parse_allowed
+from tmux_sentry.policy.shape import Finding, Named, items, mapping, named, stage_actions, stage_conditions
 from tmux_sentry.policy.variables import is_outside, variables
 
 EVENT_TYPES = ("STATUS", "PROGRESS", "STATE", "ASK", "ERROR", "DONE")
-_LATER = ("on_prompt", "on_limit")
+_LATER = ("on_limit",)
+#: Programs that run what their arguments say: to allow any arguments is to allow anything.
+_RUNNERS = frozenset(
+    {"bash", "bun", "dash", "deno", "doas", "env", "eval", "exec", "find", "fish", "ksh", "node", "nohup", "perl"}
+    | {"php", "python", "python3", "ruby", "sh", "ssh", "sudo", "time", "timeout", "xargs", "zsh"}
+)
 #: What people are told of; `agent.` is followed by each state.
 EVENTS = (
     *(f"stage.{word}" for word in ("succeeded", "failed", "timed_out", "rejected", "held", "resumed")),
@@ -25,6 +32,7 @@ EVENTS = (
     ),
     *(f"check.{word}" for word in ("needs_attention", "failed", "unknown")),
     *(f"agent.{state.value}" for state in AgentState),
+    "agent.prompt",
     *(f"channel.{word}" for word in ("off", "failing", "recovered")),
     "policy.notify",
     "database.restored",
@@ -44,6 +52,7 @@ def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Findin
                 )
     for pipeline in named(policy.get("pipelines"), ("pipelines",)):
         yield from _later(pipeline)
+        yield from _broad(pipeline)
         for index, name in enumerate(pipeline.body.get("allow_env", ())):
             if name not in env:
                 yield _warn(
@@ -53,6 +62,7 @@ def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Findin
                 )
         for stage in named(pipeline.body["stages"], (*pipeline.where, "stages")):
             yield from _later(stage)
+            yield from _broad(stage)
             yield from _conditions(stage, agent="agent" in pipeline.body["match"])
             yield from _decided(stage)
             yield from _untrusted(stage, agent="agent" in pipeline.body["match"])
@@ -62,6 +72,14 @@ def _later(owner: Named) -> Iterator[Finding]:
     for word in _LATER:
         if word in owner.body:
             yield _not_yet((*owner.where, word), word)
+
+
+def _broad(owner: Named) -> Iterator[Finding]:
+    for place, entry in items(mapping(owner.body.get("on_prompt")).get("allow"), (*owner.where, "on_prompt", "allow")):
+        allowed = parse_allowed(entry)
+        program = posixpath.basename(allowed.words[0])
+        if allowed.more and program in _RUNNERS and all(word.startswith("-") for word in allowed.words[1:]):
+            yield _warn(place, f"with any arguments {program} runs anything", "write the whole command without ...")
 
 
 def _not_yet(where: tuple[str | int, ...], word: str) -> Finding:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tmux_sentry.config.formats import parse_duration
 from tmux_sentry.contracts import AgentState, Level, Trust
+from tmux_sentry.policy.allowed import Allowed, parse_allowed
 from tmux_sentry.policy.model import (
     Action,
     AfterStages,
@@ -30,6 +32,7 @@ from tmux_sentry.policy.model import (
     OnSignal,
     OnState,
     Pipeline,
+    PromptRule,
     Route,
     SendKeys,
     SentryEvent,
@@ -62,6 +65,8 @@ def build_pipeline(source: Mapping[str, Any], written: Mapping[str, Any] | None 
         rerun=source.get("rerun", "never"),
         vars={name: str(value) for name, value in source.get("vars", {}).items()},
         allow_env=tuple(source.get("allow_env", ())),
+        on_prompt=_on_prompt(source.get("on_prompt", "notify")),
+        min_confidence=float(source.get("min_confidence", 0.8)),
         digest=digest(source),
         source=source if written is None else written,
     )
@@ -108,7 +113,27 @@ def _stage(source: Mapping[str, Any], pipeline: Mapping[str, Any]) -> Stage:
         on_timeout=None if on_timeout is None else _actions(on_timeout),
         min_confidence=float(bar("min_confidence", 0.8)),
         min_trust=Trust[bar("min_trust", "printed").upper()],
+        on_prompt=_on_prompt(bar("on_prompt", "notify")),
     )
+
+
+def _on_prompt(source: str | Mapping[str, Any]) -> PromptRule:
+    if not isinstance(source, Mapping):
+        return PromptRule(otherwise=source)  # type: ignore[arg-type]  # the schema knows the words
+    return PromptRule(
+        answer=source["answer"],
+        allow=tuple(_allowed(source["allow"])),
+        otherwise=source.get("otherwise", "ask"),
+        max_count=source.get("max_count", 20),
+        within=parse_duration(source.get("within", 3600)),
+    )
+
+
+def _allowed(entries: Iterable[str]) -> Iterator[Allowed]:
+    """`check` refuses an entry that no command can match; in the policy of an old Run it matches none."""
+    for entry in entries:
+        with suppress(ValueError):
+            yield parse_allowed(entry)
 
 
 def _approval(source: bool | Mapping[str, Any]) -> ApprovalSpec | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tmux_sentry.contracts import AgentState, Level, Trust
+from tmux_sentry.policy.allowed import Allowed
 
 # ------------------------------------------------------------------------- actions
 
@@ -191,6 +192,20 @@ class ApprovalSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRule:
+    """What to do when the agent waits with a dialog. `answer`: by itself for the commands of `allow`, else `otherwise`.
+
+    At most `max_count` answers in an attempt, and none later than `within` seconds after its first action.
+    """
+
+    otherwise: Literal["ask", "notify", "ignore"] = "notify"
+    answer: Literal["approve", "reject"] | None = None
+    allow: tuple[Allowed, ...] = ()
+    max_count: int = 20
+    within: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One step of a pipeline."""
 
@@ -208,6 +223,7 @@ class Stage:
     on_timeout: tuple[Action, ...] | None = None  # None: on_failure
     min_confidence: float = 0.8
     min_trust: Trust = Trust.PRINTED
+    on_prompt: PromptRule = PromptRule()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +255,8 @@ class Pipeline:
     rerun: Literal["never", "on_signal", "on_idle"] = "never"
     vars: Mapping[str, str] = field(default_factory=dict)
     allow_env: tuple[str, ...] = ()
+    on_prompt: PromptRule = PromptRule()  # while no stage is active
+    min_confidence: float = 0.8  # the same
     digest: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
 

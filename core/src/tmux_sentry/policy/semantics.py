@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tmux_sentry.config.source import Where
+from tmux_sentry.policy.allowed import parse_allowed
 from tmux_sentry.policy.graph import check_triggers
 from tmux_sentry.policy.plugins import RegistryView, missing_plugin
 from tmux_sentry.policy.shape import (
@@ -36,6 +37,7 @@ def check_policy(policy: Any, line_of: Callable[[Where], int]) -> Iterator[Findi
         stages = named(pipeline.body.get("stages"), (*pipeline.where, "stages"))
         yield from _duplicates(stages, "stage", line_of)
         yield from check_triggers(stages)
+        yield from _check_prompt((*pipeline.where, "on_prompt"), mapping(pipeline.body.get("on_prompt")))
         own = _own_variables(pipeline.body)
         for stage in stages:
             yield from _check_stage(stage, own)
@@ -102,6 +104,7 @@ def _check_stage(stage: Named, own: Collection[str]) -> Iterator[Finding]:
                 yield Finding(where=where, what=what, key=True)
             yield from _check_strings(where, value, own)
     yield from _check_approval((*stage.where, "require_approval"), mapping(stage.body.get("require_approval")))
+    yield from _check_prompt((*stage.where, "on_prompt"), mapping(stage.body.get("on_prompt")))
     if checks > 1:
         yield Finding(where=(*stage.where, "actions_on_start"), what="a stage has at most one external_check", key=True)
     for where, kind, _, depth in stage_conditions(stage):
@@ -122,6 +125,16 @@ def _check_approval(where: Where, approval: Mapping[str, Any]) -> Iterator[Findi
     if second and not approval.get("approvers"):
         what = "anybody may decide from the beginning; name the approvers who are asked first"
         yield Finding(where=(*where, "escalate", "approvers"), what=what, key=True)
+
+
+def _check_prompt(where: Where, rule: Mapping[str, Any]) -> Iterator[Finding]:
+    """That each entry of the list can match a command."""
+    for place, entry in items(rule.get("allow"), (*where, "allow")):
+        try:
+            parse_allowed(str(entry))
+        except ValueError as error:
+            help = "write the words of one plain command, with ... behind them for any further arguments"
+            yield Finding(where=place, what=f"no command can match this: {error}", help=help)
 
 
 def _check_send(where: Where, value: Any, own: Collection[str]) -> Iterator[Finding]:

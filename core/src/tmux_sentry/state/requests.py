@@ -125,7 +125,7 @@ def approval(connection: Connection, approval_id: str) -> StoredApproval | None:
 
 def _stored(row: RowMapping) -> StoredApproval:
     data = json.loads(row["request"])
-    names = {name: tuple(data[name]) for name in ("keys", "approvers") if name in data}
+    names = {name: tuple(data[name]) for name in ("keys", "approvers", "about") if name in data}
     request = ApprovalRequest(**{**data, **names, "pane": PaneIdentity(**data["pane"])})
     return StoredApproval(
         request=request,

@@ -46,6 +46,7 @@ from tmux_sentry.contracts import (
     SignalKind,
     Trust,
 )
+from tmux_sentry.engine.relay import is_sound
 from tmux_sentry.plugins import loading
 from tmux_sentry.policy.load import load_policies
 from tmux_sentry.registry import Registry
@@ -283,6 +284,9 @@ def _well_formed(signal: object, name: str) -> None:
     assert signal.percent is None or 0.0 <= signal.percent <= 100.0
     assert isinstance(signal.message, str)
     assert isinstance(signal.evidence, str)
+    assert signal.dialog is None or (signal.kind is SignalKind.PROMPT and is_sound(signal.dialog)), (
+        "a dialog goes with PROMPT; its texts, keys, choices and fingerprint have to be what Dialog says"
+    )
 
 
 def _well_delivered(notifier: Notifier, what: Message) -> DeliveryResult:

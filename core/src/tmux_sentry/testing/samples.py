@@ -101,4 +101,5 @@ def approval_request(id_: str, text: str) -> ApprovalRequest:
         created_at=AT,
         expires_at=AT + 3600,
         reason=text,
+        about=(text,),
     )

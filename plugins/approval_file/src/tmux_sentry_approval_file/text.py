@@ -40,13 +40,15 @@ def file_name(request: ApprovalRequest) -> str:
 def request_text(request: ApprovalRequest, path: Path) -> str:
     """What the file shows; every line is a comment, so that it is no answer to itself."""
     where = shlex.quote(str(path))
+    asks = "may the agent's dialog be answered with yes" if request.about else f"may stage {clean(request.stage)} go on"
     lines = [
-        f"{clean(request.pipeline)}: may stage {clean(request.stage)} go on in pane {clean(request.pane_name)}?",
+        f"{clean(request.pipeline)}: {asks} in pane {clean(request.pane_name)}?",
         "",
         f"To answer:  echo approve > {where}",
         f"       or:  echo 'reject because ...' > {where}",
         "       or:  add such a line below and save.",
         "",
+        *_dialog(request),
         "What will be typed, in this order (a backslash writes what cannot be seen):",
         *(f"  {number}. {visible(keys)}" for number, keys in enumerate(request.keys, start=1)),
         *([] if request.keys else ["  nothing"]),
@@ -61,6 +63,11 @@ def request_text(request: ApprovalRequest, path: Path) -> str:
         f"digest: {clean(request.digest)}",
     ]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+
+
+def _dialog(request: ApprovalRequest) -> list[str]:
+    lines = [f"  {visible(line)}" for line in request.about]
+    return ["The agent's dialog (a backslash writes what cannot be seen):", *lines, ""] if lines else []
 
 
 def decided_text(shown: str, raw: bytes, outcome: str, at: float) -> str:
