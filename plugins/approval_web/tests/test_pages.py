@@ -250,3 +250,39 @@ def test_hostile_names_are_cleaned_again(office: Any, serve: Any) -> None:
     assert "\u200b" not in page.text
     assert "h\N{REPLACEMENT CHARACTER}<b>" in page.words
     assert "Normal risk" in page.words
+
+
+class AboutDialog:
+    """The office's desk, whose requests are about a dialog of the agent."""
+
+    def __init__(self, office: Any, *about: str) -> None:
+        self._office, self._about = office, about
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._office.window, name)
+
+    def look(self, token: str, request_id: str = "") -> Any:
+        view = self._office.window.look(token, request_id)
+        return replace(view, request=replace(view.request, about=self._about))
+
+
+def test_a_question_about_the_agents_dialog_shows_the_dialog_before_the_keys(serve: Any, office: Any) -> None:
+    lines = ("Do you want to run <b>this</b>?", "command: rm -rf \x1b[2J/tmp/x", "no types: <Escape>")
+    page = serve(AboutDialog(office, *lines)).phone().get(f"/a/{office.link(office.ask('1'))}")
+    assert "The agent asks" in page.words
+    assert "Do you want to run <b>this</b>?" in page.words
+    assert r"command: rm -rf \x1b[2J/tmp/x" in page.words
+    assert page.words.index("The agent asks") < page.words.index("What a yes types")
+    assert "<b>" not in page.text
+    assert "The agent asks" not in serve().phone().get(f"/a/{office.link(office.ask())}").words
+
+
+def test_a_dialog_that_is_not_shown_whole_is_not_approved_on_a_page(serve: Any, office: Any) -> None:
+    request = office.ask("1")
+    path = f"/a/{office.link(request)}"
+    phone = serve(AboutDialog(office, "x" * 30_000)).phone()
+    page = phone.get(path)
+    assert "10000 characters are missing" in page.words.replace(",", "")
+    assert 'value="approve"' not in page.text
+    phone.post(path, {**page.fields, "decision": "approve"})
+    assert office.store.approval(request.request.id).status == "pending"

@@ -29,7 +29,7 @@ class ShownVote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A request. `hidden` is how many characters of the keys are not shown; with any it cannot be approved here."""
+    """A request. `hidden` is how many characters of keys and dialog are not shown: with any it is not approved here."""
 
     id: str
     pipeline: str
@@ -38,6 +38,7 @@ class Shown:
     host: str
     pane_name: str
     pane_id: str
+    about: tuple[str, ...]  # the agent's dialog that the keys answer, a line each
     keys: tuple[str, ...]
     sends: int
     hidden: int
@@ -62,7 +63,7 @@ class Shown:
 def shown(view: ApprovalView, say: Say) -> Shown:
     """A request as its page shows it."""
     request, until = view.request, view.until
-    keys, hidden = _keys(request.keys)
+    (about, unseen), (keys, hidden) = _keys(request.about), _keys(request.keys)
     votes = view.votes[-VOTES:]
     said = {vote.by: vote.approved for vote in view.votes if vote.counted}  # a no takes one's own yes back
     return Shown(
@@ -73,9 +74,10 @@ def shown(view: ApprovalView, say: Say) -> Shown:
         host=clean(request.pane.host, 200),
         pane_name=clean(request.pane_name, 200),
         pane_id=clean(request.pane.pane_id, 20),
+        about=about,
         keys=keys,
         sends=len(request.keys),
-        hidden=hidden,
+        hidden=hidden + unseen,
         reason=clean(request.reason, 2000),
         risk=request.risk if request.risk in ("low", "high") else "normal",
         asked=_utc(request.created_at),
@@ -96,8 +98,8 @@ def shown(view: ApprovalView, say: Say) -> Shown:
 
 
 def approvable(view: ApprovalView) -> bool:
-    """Whether its page shows all that would be typed."""
-    return _keys(view.request.keys)[1] == 0
+    """Whether its page shows all that would be typed, and all of what it would answer."""
+    return _keys(view.request.keys)[1] == _keys(view.request.about)[1] == 0
 
 
 def _keys(keys: tuple[str, ...]) -> tuple[tuple[str, ...], int]:

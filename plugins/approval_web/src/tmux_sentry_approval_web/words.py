@@ -24,6 +24,11 @@ _CHINESE = {
     "Normal risk": "普通风险",
     "Read what will be typed with special care.": "请特别仔细地阅读将要输入的内容。",
     "What will be typed": "将要输入的内容",
+    "What a yes types": "批准后将输入的内容",
+    "The agent asks": "代理的询问",
+    "These are the words of the agent's own dialog: read the command, not what is said about it.": (
+        "以上是代理自己的对话框内容：请看命令本身，而不是它的说法。"
+    ),
     "A backslash writes what cannot be seen.": "反斜杠表示不可见的字符。",
     "Send {number} of {all}": "第 {number} 次发送，共 {all} 次",
     "Nothing is typed.": "不会输入任何内容。",
