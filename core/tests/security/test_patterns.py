@@ -19,6 +19,7 @@ A48 = A36 + "gH9jK2mN5pQ8"
 
 #: What is said, and of it the secret. The parts stand apart, so that no scanner takes this file for a leak.
 KNOWN = {
+    "approval-link": [("tsa" + "_WyJ" + A48 + "." + A36, None), ("tss" + "_WyJ" + A48 + "." + A36, None)],
     "github-token": [("gh" + "p_" + A36, None), ("github" + "_pat_" + A48, None), ("gh" + "s_" + A36, None)],
     "gitlab-token": [("glpat" + "-" + A36[:20], None)],
     "anthropic-key": [("sk-" + "ant-api03-" + A48, None)],

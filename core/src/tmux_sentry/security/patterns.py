@@ -49,7 +49,7 @@ _AUTHORIZATION = r"(?i:\b(?:proxy-)?authorization)[\"']?\s{0,3}[:=]\s{0,3}[\"']?
 
 #: In the order in which they are tried where several begin at one place.
 TOKENS = (
-    Token("approval-link", r"\btsa_[A-Za-z0-9_.-]{40,}"),
+    Token("approval-link", r"\bts[as]_[A-Za-z0-9_.-]{40,}"),
     Token("github-token", r"\bgh[pousr]_[A-Za-z0-9_]{30,}"),
     Token("github-token", r"\bgithub_pat_[A-Za-z0-9_]{22,}"),
     Token("gitlab-token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat|ffct)-[A-Za-z0-9_.-]{20,}"),
