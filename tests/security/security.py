@@ -14,7 +14,7 @@ import sys
 import time
 
 #: Each has `measure() -> list[Figure]`.
-PARTS = ("encryption", "redaction", "exits", "regexes", "control_mode")
+PARTS = ("encryption", "redaction", "exits", "regexes", "control_mode", "links")
 
 
 def main() -> int:
