@@ -20,7 +20,9 @@ from tmux_sentry.contracts.approvals import (
 )
 from tmux_sentry.contracts.checks import Checker, CheckRequest, CheckResult, CheckStatus
 from tmux_sentry.contracts.dialogs import Choice, Dialog, Meaning, dialog_fingerprint
+from tmux_sentry.contracts.explaining import Explaining, RuleTrace
 from tmux_sentry.contracts.hosts import Completed, HostAccess, Pipe
+from tmux_sentry.contracts.limits import Limit
 from tmux_sentry.contracts.messages import Delivery, DeliveryResult, Level, Message, Notifier, Rate
 from tmux_sentry.contracts.panes import (
     AgentState,
@@ -45,7 +47,7 @@ from tmux_sentry.contracts.plugins import (
     PluginContext,
     Setting,
 )
-from tmux_sentry.contracts.signals import Parser, Signal, SignalKind, Trust
+from tmux_sentry.contracts.signals import Origin, Parser, Signal, SignalKind, Signature, Trust
 
 __all__ = [
     "AgentState",
@@ -69,8 +71,10 @@ __all__ = [
     "DeliveryResult",
     "Dialog",
     "Emitted",
+    "Explaining",
     "HostAccess",
     "Level",
+    "Limit",
     "Lines",
     "LinkRefused",
     "Meaning",
@@ -78,6 +82,7 @@ __all__ = [
     "Notifier",
     "NotifierPlugin",
     "Observation",
+    "Origin",
     "Osc",
     "PaneClosed",
     "PaneFacts",
@@ -87,10 +92,12 @@ __all__ = [
     "Pipe",
     "PluginContext",
     "Rate",
+    "RuleTrace",
     "Screen",
     "Setting",
     "Signal",
     "SignalKind",
+    "Signature",
     "TextSource",
     "Title",
     "Trust",

@@ -87,7 +87,8 @@ class Lines:
 class Screen:
     """A rendered capture, wrapped rows joined (`capture-pane -J`), trailing blanks removed.
 
-    `resync` is true for the capture with history that follows a gap in the stream.
+    `resync` is true for the capture with history that follows a gap in the stream. `rows` is the visible screen as it
+    stands there, a row for each, to which `cursor` belongs; () where that is not known.
     """
 
     pane: PaneIdentity
@@ -95,6 +96,7 @@ class Screen:
     lines: tuple[str, ...]
     cursor: tuple[int, int]  # column, row; 0-based, of the visible screen
     resync: bool = False
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from enum import Enum, IntEnum
 from typing import Any, Protocol, runtime_checkable
 
 from tmux_sentry.contracts.dialogs import Dialog
+from tmux_sentry.contracts.limits import Limit
 from tmux_sentry.contracts.panes import AgentState, Observation, PaneFacts
 
 
@@ -32,6 +33,28 @@ class SignalKind(str, Enum):
     EXIT = "exit"
 
 
+class Origin(IntEnum):
+    """Where the state of an agent was read; of what a pane says in several places, the highest decides."""
+
+    LOG = 0  # its lines of output
+    SCREEN = 1  # what stands on its screen now
+    TITLE = 2  # the title that it has set
+    OSC = 3  # control sequences that it emits for programs like this one
+    EVENT = 4  # an event of its own, printed or handed over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a signed event brings, exactly as it stood there; the core holds the keys and checks it.
+
+    `mac` (64 hex digits, HMAC-SHA256) covers `seq`, a space and `body`; `seq` (digits) rises with every event.
+    """
+
+    mac: str
+    seq: str
+    body: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """What a Parser concluded from an Observation.
@@ -45,6 +68,10 @@ class Signal:
     without one, people are told that something waits. The Signal comes with every capture that shows the dialog: that
     none of them does is how its end is known. Read it where it can be answered, at the end of the screen, and never
     out of the text above.
+
+    A LIMIT says that the agent's provider lets it do no more for now, and brings what was read of it as `limit`.
+    Trust above PRINTED is not a parser's to claim: EMITTED is what an Emitted observation makes of an event, and
+    SIGNED what the core makes of one whose `signature` it has verified.
     """
 
     kind: SignalKind
@@ -60,12 +87,16 @@ class Signal:
     percent: float | None = None
     choices: tuple[str, ...] = ()
     dialog: Dialog | None = None  # for PROMPT
+    limit: Limit | None = None  # for LIMIT
     code: int | None = None  # exit status, for EXIT
     event_type: str = ""  # "STATUS", "DONE", ...: the word the event itself used
     event_id: str | None = None
     run: str | None = None
     evidence: str = ""  # the text it was concluded from; hostile, sanitised at every exit
     live: bool = True
+    rule: str = ""  # which of the parser's rules it comes from
+    origin: Origin = Origin.EVENT  # for STATE
+    signature: Signature | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -326,7 +326,14 @@ class WatchedPane:
             if not resync and self._source is not TextSource.CAPTURE:
                 return
             at = self._clock.now()
-            self._screen = Screen(pane=self.identity, at=at, lines=capture.lines, cursor=capture.cursor, resync=resync)
+            self._screen = Screen(
+                pane=self.identity,
+                at=at,
+                lines=capture.lines,
+                cursor=capture.cursor,
+                resync=resync,
+                rows=capture.screen,
+            )
             self._sink(self._screen)
             if resync and self._torn and self._dirty is None:
                 self._basis = (self._clock.monotonic(), capture)
