@@ -5,6 +5,7 @@ The names below are the public API: what a plugin may import.
 
 from __future__ import annotations
 
+from tmux_sentry.config.checked import checked_yaml
 from tmux_sentry.contracts import (
     AgentState,
     ApprovalBackend,
@@ -31,6 +32,7 @@ from tmux_sentry.contracts import (
     Limit,
     Lines,
     LinkRefused,
+    Meaning,
     Message,
     Notifier,
     NotifierPlugin,
@@ -103,6 +105,7 @@ __all__ = [
     "Limit",
     "Lines",
     "LinkRefused",
+    "Meaning",
     "Message",
     "NotSent",
     "Notifier",
@@ -130,6 +133,7 @@ __all__ = [
     "Vote",
     "VoteAnswer",
     "__version__",
+    "checked_yaml",
     "clean",
     "clean_block",
     "deliver",

@@ -22,7 +22,7 @@ def test_facts_follow_the_inventory() -> None:
     panes = Panes()
     assert panes.facts(PANE, ("ls",)) == PaneFacts(identity=PANE, typed=("ls",))
     panes.see(INFO)
-    panes.hear(PANE, [SIGNAL], screen=True)
+    panes.hear(PANE, [SIGNAL], screen=True, now=0.0)
     shell = PaneFacts(identity=PANE, command="bash", title="host")
     assert panes.facts(PANE, ()) == shell
     assert panes.facts(PANE, ("ls",)) == replace(shell, typed=("ls",))

@@ -93,22 +93,24 @@ def test_a_pane_that_was_not_looked_at_yet_waits(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rerun", "news", "expected"),
+    ("rerun", "news", "became", "expected"),
     [
-        ("never", signal(SignalKind.STATUS, ok=True), False),
-        ("on_signal", signal(SignalKind.STATUS, ok=True), True),
-        ("on_signal", signal(SignalKind.STATUS, ok=True, live=False), True),  # an agent's, read from a capture
-        ("on_signal", signal(SignalKind.STATUS, 0.5, ok=True), False),
-        ("on_signal", signal(SignalKind.STATE, state=AgentState.IDLE), False),
-        ("on_idle", signal(SignalKind.STATE, state=AgentState.IDLE), True),
-        ("on_idle", signal(SignalKind.STATE, 0.5, state=AgentState.IDLE), False),
-        ("on_idle", signal(SignalKind.STATE, state=AgentState.WORKING), False),
+        ("never", signal(SignalKind.STATUS, ok=True), None, False),
+        ("on_signal", signal(SignalKind.STATUS, ok=True), None, True),
+        ("on_signal", signal(SignalKind.STATUS, ok=True, live=False), None, True),  # an agent's, read from a capture
+        ("on_signal", signal(SignalKind.STATUS, 0.5, ok=True), None, False),
+        ("on_signal", signal(SignalKind.STATE, state=AgentState.IDLE), AgentState.IDLE, False),
+        ("on_idle", signal(SignalKind.STATE, state=AgentState.IDLE), AgentState.IDLE, True),
+        ("on_idle", signal(SignalKind.STATE, state=AgentState.IDLE), None, False),  # not believed, or it was idle
+        ("on_idle", signal(SignalKind.STATE, state=AgentState.WORKING), AgentState.WORKING, False),
     ],
 )
-def test_rerun_lets_it_begin_once_more(store: Store, rerun: str, news: Signal, expected: bool) -> None:
+def test_rerun_lets_it_begin_once_more(
+    store: Store, rerun: str, news: Signal, became: AgentState | None, expected: bool
+) -> None:
     room = Room(store, rerun=rerun).see()
     room.cancel(*room.begun())
-    assert room.starter.heard(PANE, [news]) is expected
+    assert room.starter.heard(PANE, [news], became) is expected
     assert len(room.begun()) == expected
     assert room.begun() == []
 

@@ -41,6 +41,7 @@ class Dialog:
     command: str = ""  # exactly as shown; "" where it asks about something else
     truncated: bool = False  # not all of the command is shown
     cwd: str = ""  # where the command would run, where the dialog says so
+    doubt: str = ""  # why no rule may answer it, whatever it shows
     kind: str = "question"  # "command", "edit", "fetch", "question", ...; only a "command" is answered by a rule
 
     def choice(self, meaning: Meaning) -> Choice | None:

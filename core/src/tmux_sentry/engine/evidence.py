@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tmux_sentry.contracts import Signal, SignalKind
+from tmux_sentry.contracts import AgentState, Signal, SignalKind
 from tmux_sentry.engine import attempts, plan
 from tmux_sentry.engine import output as output_rules
 from tmux_sentry.engine.builder import Builder
@@ -47,6 +47,8 @@ def about_to_send(b: Builder, event: AboutToSend) -> None:
             unsearched=frozenset(),
             status_ok=None,
         )
+    if b.run.agent_state is not AgentState.UNKNOWN:
+        b.update(state_before=b.run.agent_state.value)
     b.update(state_old=True, exit_code=None, echo=text if output_rules.squeeze(text) else None, withheld=())
     b.update(echo_until=None)
 

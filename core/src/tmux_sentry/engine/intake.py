@@ -123,13 +123,16 @@ class Intake:
             self._table.closed(pane)
         else:
             self._table.hear(pane, signals, screen=isinstance(observation, Screen))
-            self._tell_state(before)
+        now = self._panes.get(pane)
+        became = now.state if now is not None and before is not None and now.state is not before.state else None
+        if became is not None:
+            self._tell_state(now)
         for signal in signals:
             log.debug("%s %s: %s", clean(pane.pane_id), signal.kind.value, clean(signal.evidence, 120))
         run = self._conductor.of_pane(pane.key)
         if run is None:
             first_look = isinstance(observation, Screen) and before is not None and not before.ready
-            if self._starter.heard(pane, _news(before, observation, signals)) or first_look:
+            if self._starter.heard(pane, _news(before, observation, signals), became) or first_look:
                 self._starter.start()
             self._taken(observation)
             return
@@ -138,7 +141,10 @@ class Intake:
         if back:
             run, in_hand = self._settle(run)
         folder = before.info.path if before is not None else ""
-        self._move(run, observation, _events(observation, signals, folder))
+        events = _events(observation, signals, folder)
+        if now is not None and (became is not None or (_states(signals) and now.opinion.settled)):
+            events.append(StateSeen(state=now.state, confidence=now.confidence))
+        self._move(run, observation, events)
         if back and run.id in self._conductor.runs:
             self._back(self._conductor.runs[run.id], in_hand)
 
@@ -167,12 +173,20 @@ class Intake:
         for seen in held:
             self.observation(*seen)
 
-    def _tell_state(self, before: KnownPane | None) -> None:
+    def settle(self) -> None:
+        """Believe the states that have been agreed upon for long enough."""
+        for _, now in self._panes.settle(self._clock.monotonic()):
+            pane = now.info.identity
+            self._tell_state(now)
+            run = self._conductor.of_pane(pane.key)
+            if run is not None:
+                self._conductor.step(run.id, StateSeen(state=now.state, confidence=now.confidence))
+            elif self._starter.heard(pane, (), now.state):
+                self._starter.start()
+
+    def _tell_state(self, now: KnownPane | None) -> None:
         """Tell people that an agent's state has become one that the host's `watch.notify` names."""
-        now = self._panes.get(before.info.identity) if before is not None else None
-        if before is None or now is None or now.state is before.state:
-            return
-        if now.state not in self._tell_states.get(now.info.identity.host, ()):
+        if now is None or now.state not in self._tell_states.get(now.info.identity.host, ()):
             return
         name = f"{now.info.identity.host} {now.info.name} {now.info.identity.pane_id}"
         self._conductor.announce(
@@ -262,9 +276,8 @@ def _events(observation: Observation, signals: tuple[Signal, ...], folder: str) 
             events.append(PaneGone(reason="the pane is gone", status=observation.status))
         case _:
             pass
-    events += [
-        StateSeen(state=signal.state, confidence=signal.confidence)
-        for signal in signals
-        if signal.kind is SignalKind.STATE and signal.state is not None
-    ]
     return events
+
+
+def _states(signals: tuple[Signal, ...]) -> bool:
+    return any(signal.kind is SignalKind.STATE for signal in signals)

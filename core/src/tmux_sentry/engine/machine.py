@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tmux_sentry.contracts import AgentState
 from tmux_sentry.engine import attempts, dialogs, evidence, external, orders, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import Search, matches_line
@@ -130,6 +131,7 @@ def _state(b: Builder, event: StateSeen) -> None:
     if b.attempt is not None and event.confidence < b.stage.min_confidence:
         return
     b.run = replace(b.run, agent_state=event.state)
-    if b.attempt is not None:
+    # Idle, nothing known for a moment, idle: that has not been anything else since the keys.
+    if b.attempt is not None and event.state is not AgentState.UNKNOWN and event.state.value != b.attempt.state_before:
         b.update(state_old=False)
     attempts.look(b)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from tmux_sentry.contracts import AgentState, PaneFacts, PaneIdentity, Signal, SignalKind, Trust
+from tmux_sentry.contracts import AgentState, Origin, PaneFacts, PaneIdentity, Signal, Trust
+from tmux_sentry.engine import chain
+from tmux_sentry.engine.chain import Opinion
 from tmux_sentry.engine.relay import prompts
 from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.watch.source import agent_of, text_source
-
-#: A STATE below this confidence is shown, not believed.
-BELIEVED = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +21,7 @@ class KnownPane:
     info: PaneInfo
     agent: str
     facts: PaneFacts  # without what was typed; kept, as the parsers are told with every line
-    state: AgentState = AgentState.UNKNOWN
-    confidence: float = 0.0
-    trust: Trust = Trust.GUESSED
+    opinion: Opinion = field(default_factory=Opinion)
     pipeline: str = ""
     stage: str = ""
     last_signal: str = ""
@@ -32,12 +29,28 @@ class KnownPane:
     digests: frozenset[str] = frozenset()  # of the Signals on the last capture
     prompts: tuple[Signal, ...] = ()  # the dialogs on it
 
+    @property
+    def state(self) -> AgentState:
+        """What its agent is doing."""
+        return self.opinion.now.state
+
+    @property
+    def confidence(self) -> float:
+        """How sure that is, 0..1."""
+        return self.opinion.now.confidence
+
+    @property
+    def trust(self) -> Trust:
+        """How hard that is to forge."""
+        return self.opinion.now.trust
+
 
 class Panes:
     """The panes that are there now, by identity. Thread-safe: watchers, the loop and senders use it."""
 
     def __init__(self) -> None:
         self._known: dict[str, KnownPane] = {}
+        self._agents: dict[str, str] = {}  # what the watcher makes of a pane that its inventory row does not say
         self._lock = threading.RLock()
 
     def get(self, identity: PaneIdentity) -> KnownPane | None:
@@ -51,7 +64,26 @@ class Panes:
 
     def see(self, info: PaneInfo) -> KnownPane:
         """Take in a pane of the inventory."""
-        agent = agent_of(info.command, info.title)
+        with self._lock:
+            return self._see(info, self._agents.get(info.identity.key, agent_of(info.command, info.title)))
+
+    def recognise(self, identity: PaneIdentity, agent: str) -> None:
+        """The watcher has found out which agent a pane shows, or that it shows none any more."""
+        with self._lock:
+            self._agents[identity.key] = agent
+            known = self._known.get(identity.key)
+            if known is not None and known.agent != agent:
+                self._see(known.info, agent)
+
+    def retitle(self, identity: PaneIdentity, title: str) -> None:
+        """The title changed since the last inventory: a capture is read with the title that it was taken with."""
+        with self._lock:
+            known = self._known.get(identity.key)
+            if known is not None:
+                facts = replace(known.facts, title=title)
+                self._put(replace(known, info=replace(known.info, title=title), facts=facts))
+
+    def _see(self, info: PaneInfo, agent: str) -> KnownPane:
         facts = PaneFacts(
             identity=info.identity,
             agent=agent,
@@ -60,15 +92,14 @@ class Panes:
             width=info.width,
             source=text_source(info, agent),
         )
-        with self._lock:
-            known = self._known.get(info.identity.key)
-            if known is None:
-                known = KnownPane(info=info, agent=agent, facts=facts)
-            if known.agent != agent or known.info.command != info.command:
-                # Another program: what the last one said of itself is void.
-                known = replace(known, state=AgentState.UNKNOWN, confidence=0.0, trust=Trust.GUESSED)
-            self._end_predecessors(info.identity)
-            return self._put(replace(known, info=info, agent=agent, facts=facts))
+        known = self._known.get(info.identity.key)
+        if known is None:
+            known = KnownPane(info=info, agent=agent, facts=facts)
+        if known.agent != agent or known.info.command != info.command:
+            # Another program: what the last one said of itself is void.
+            known = replace(known, opinion=Opinion())
+        self._end_predecessors(info.identity)
+        return self._put(replace(known, info=info, agent=agent, facts=facts))
 
     def _end_predecessors(self, identity: PaneIdentity) -> None:
         """A respawned pane has its predecessor's id; that its program has ended is still on its way to us."""
@@ -76,11 +107,29 @@ class Panes:
             if _place(other.info.identity) == _place(identity) and other.info.identity != identity:
                 self._put(replace(other, info=replace(other.info, dead=True)))
 
-    def hear(self, identity: PaneIdentity, signals: Iterable[Signal], *, screen: bool) -> KnownPane | None:
-        """Take in Signals; a STATE that is believed becomes the pane's state."""
+    def hear(self, identity: PaneIdentity, signals: Iterable[Signal], *, screen: bool, now: float) -> KnownPane | None:
+        """Take in Signals at `now` (monotonic seconds)."""
         with self._lock:
             known = self._known.get(identity.key)
-            return None if known is None else self._put(_heard(known, tuple(signals), screen))
+            return None if known is None else self._put(_heard(known, tuple(signals), screen, now))
+
+    def settle(self, now: float) -> list[tuple[KnownPane, KnownPane]]:
+        """Believe what has been agreed upon for long enough; returns the panes whose state changed, as they
+        were and as they are."""
+        changed = []
+        with self._lock:
+            for known in list(self._known.values()):
+                at = chain.due(known.opinion)
+                if at is not None and at <= now:
+                    after = self._put(replace(known, opinion=chain.settle(known.opinion, now)))
+                    if after.state is not known.state:
+                        changed.append((known, after))
+        return changed
+
+    def due(self) -> float | None:
+        """When `settle` has something to do, monotonic seconds."""
+        times = [at for known in self.all() if (at := chain.due(known.opinion)) is not None]
+        return min(times, default=None)
 
     def assign(self, identity: PaneIdentity, pipeline: str, stage: str) -> KnownPane | None:
         """Note which pipeline and stage the pane is in."""
@@ -89,9 +138,9 @@ class Panes:
             return self._put(replace(known, pipeline=pipeline, stage=stage)) if known else None
 
     def close(self, identity: PaneIdentity) -> KnownPane | None:
-        """The pane is gone; returns its last state, as exited."""
-        known = self._known.pop(identity.key, None)
-        return replace(known, state=AgentState.EXITED, confidence=1.0) if known else None
+        """The pane is gone; returns what was known of it."""
+        self._agents.pop(identity.key, None)
+        return self._known.pop(identity.key, None)
 
     def facts(self, identity: PaneIdentity, typed: tuple[str, ...]) -> PaneFacts:
         """What a parser may know."""
@@ -115,12 +164,13 @@ def _place(identity: PaneIdentity) -> tuple[str, str, str]:
     return identity.host, identity.server, identity.pane_id
 
 
-def _heard(known: KnownPane, signals: tuple[Signal, ...], screen: bool) -> KnownPane:
+def _heard(known: KnownPane, signals: tuple[Signal, ...], screen: bool, now: float) -> KnownPane:
     fresh = [s for s in signals if s.live or s.digest not in known.digests]
     for signal in fresh:
         known = replace(known, last_signal=f"{signal.event_type or signal.kind.value} {signal.evidence}"[:200])
-        if signal.kind is SignalKind.STATE and signal.state is not None and signal.confidence >= BELIEVED:
-            known = replace(known, state=signal.state, confidence=signal.confidence, trust=signal.trust)
+    # An event that a capture still shows was said once; what a parser sees there is so now.
+    stated = [s for s in signals if s.origin is not Origin.EVENT or s in fresh]
+    known = replace(known, opinion=chain.hear(known.opinion, stated, now))
     if screen:
         digests = frozenset(signal.digest for signal in signals)
         known = replace(known, ready=True, digests=digests, prompts=prompts(signals))

@@ -56,6 +56,8 @@ def _why_not(b: Builder, rule: PromptRule, dialog: Dialog, folder: str) -> str:
         return "no stage is active"
     if attempt.held is not None:
         return "the stage is held"
+    if dialog.doubt:
+        return dialog.doubt
     if dialog.kind != "command" or not dialog.command:
         return "it asks about no command"
     if dialog.truncated:

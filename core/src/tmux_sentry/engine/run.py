@@ -58,6 +58,7 @@ class Attempt:
     deadline: float | None = None
     armed: bool = False  # output and events count from here on
     state_old: bool = False  # the agent's state is still that of before the keys
+    state_before: str = ""  # which that was, where it was known
     asked: int = 0  # how many requests this attempt has made
     approval_id: str | None = None
     approval_digest: str = ""

@@ -39,6 +39,7 @@ from tmux_sentry.contracts import (
     Parser,
     Screen,
     Signal,
+    Title,
 )
 from tmux_sentry.engine.checking import Checks
 from tmux_sentry.engine.conductor import Conductor, Step, Unseal
@@ -270,6 +271,7 @@ class Runner:
             while not self._stopping.is_set() and not self._finished:
                 self._work_off(self._nap())
                 self._due()
+                self.intake.settle()
                 self.perception.check()
                 self.table.write()
                 if self._clock.monotonic() - beat >= HEARTBEAT:
@@ -297,8 +299,13 @@ class Runner:
         return self.conductor.due(lambda run, work: self.quarantine.contain(pane_name(run.pane.key), work))
 
     def _nap(self) -> float:
-        due = self._due()
-        return TICK if due is None else min(max(due - self._clock.now(), 0.0), TICK)
+        due, calm = self._due(), self.panes.due()
+        waits = [TICK]
+        if due is not None:
+            waits.append(due - self._clock.now())
+        if calm is not None:
+            waits.append(calm - self._clock.monotonic())
+        return max(min(waits), 0.0)
 
     def _work_off(self, patience: float) -> None:
         try:
@@ -348,7 +355,11 @@ class Runner:
         """Called on the watchers' threads."""
         if isinstance(record, watched.PaneSeen):
             self.panes.see(record.info)
-        if isinstance(record, (Lines, Screen, Osc, Emitted, PaneClosed)):
+        elif isinstance(record, watched.AgentSeen):
+            self.panes.recognise(record.pane, record.agent)
+        elif isinstance(record, Title):
+            self.panes.retitle(record.pane, record.title)
+        if isinstance(record, (Lines, Screen, Title, Osc, Emitted, PaneClosed)):
             self.perception.feed(record, self.panes.facts(record.pane, self._typed.get(record.pane.key, ())))
         else:
             self._inbox.put(lambda: self.quarantine.contain(host_name(record), lambda: self.intake.record(record)))

@@ -10,11 +10,12 @@ from functools import partial
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind
+from tmux_sentry.engine.chain import BELIEVED
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
 from tmux_sentry.engine.observing import hold_reason
-from tmux_sentry.engine.panes import BELIEVED, KnownPane, Panes
+from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.relay import Sight
 from tmux_sentry.engine.run import Run
@@ -128,11 +129,12 @@ class Starter:
         self._told.add((name, info.identity.key, "done"))  # no news: it was told how the run ended
         return run
 
-    def heard(self, pane: PaneIdentity, signals: Iterable[Signal]) -> bool:
-        """News of a pane without an open Run; True when `rerun` now allows its pipeline once more."""
+    def heard(self, pane: PaneIdentity, signals: Iterable[Signal], became: AgentState | None = None) -> bool:
+        """News of a pane without an open Run, and the state that its agent has entered; True when `rerun` now allows
+        its pipeline once more."""
         believed = [signal for signal in signals if signal.confidence >= BELIEVED]
         said = {"on_signal"} if any(signal.kind is SignalKind.STATUS for signal in believed) else set()
-        if any(signal.state is AgentState.IDLE for signal in believed):
+        if became is AgentState.IDLE:
             said.add("on_idle")
         if not said:
             return False

@@ -25,7 +25,7 @@ class PaneTable:
 
     def hear(self, pane: PaneIdentity, signals: Iterable[Signal], *, screen: bool) -> None:
         """Take in Signals."""
-        self._panes.hear(pane, signals, screen=screen)
+        self._panes.hear(pane, signals, screen=screen, now=self._clock.monotonic())
 
     def assign(self, pane: PaneIdentity, pipeline: str, stage: str) -> None:
         """Note which pipeline and stage the pane is in."""

@@ -69,6 +69,14 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSeen:
+    """Which agent the pane shows, "" for none, where that is no longer what its process and title say."""
+
+    pane: PaneIdentity
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """The pane printed something; at most five a second for a pane."""
 
@@ -76,7 +84,7 @@ class Activity:
     at: float
 
 
-HostRecord = HostUp | HostDown | Attached | Inventoried | PaneSeen | Activity | Whole
+HostRecord = HostUp | HostDown | Attached | Inventoried | PaneSeen | AgentSeen | Activity | Whole
 WatchRecord = Observation | HostRecord
 
 #: Called from several threads; the records of one pane come one at a time and in the order of the pane.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import Emitted, Lines, Osc, PaneClosed, PaneIdentity, Screen, TextSource, Title
 from tmux_sentry.tmux.model import Capture, PaneInfo
 from tmux_sentry.watch.columns import columns_of
-from tmux_sentry.watch.events import Activity, Sink, Whole
+from tmux_sentry.watch.events import Activity, AgentSeen, Sink, Whole
 from tmux_sentry.watch.lines import LineAssembler, ModeSeen, OscSeen, Part, Printed, TitleSeen
-from tmux_sentry.watch.source import agent_now, text_source
+from tmux_sentry.watch.source import agent_now, agent_on, text_source
 
 #: Seconds between two captures, and between two Activity records, of one pane.
 EVERY = 0.2
@@ -187,6 +188,7 @@ class WatchedPane:
         if self._source is not TextSource.STREAM:
             return
         lines = part.lines
+        self._recognise(lines)
         if self._torn:
             # Half a line reads like another one ("10 problems", "0 problems"): a capture brings it whole.
             lines, self._torn, self._resync = lines[1:], False, True
@@ -243,7 +245,7 @@ class WatchedPane:
         `exact`: the stream is at the very place of the switch, and not somewhere inside a line.
         """
         info = self._info = replace(self._info, title=self._title, alternate=self._alternate)
-        self._agent = agent_now(info, self._agent, info.command if previous_command is None else previous_command)
+        self._be(agent_now(info, self._agent, info.command if previous_command is None else previous_command))
         source = TextSource.CAPTURE if self._polled else text_source(info, self._agent)
         if source is self._source:
             return
@@ -252,6 +254,17 @@ class WatchedPane:
                 self._lines.reset()
             self._torn = not exact
         self._source, self._resync = source, True
+
+    def _recognise(self, lines: Sequence[str]) -> None:
+        """An agent whose process and title say nothing of it (measured: aider) is known by what it prints first."""
+        if not self._agent and (agent := agent_on(lines, self._info)):
+            self._be(agent)
+            self._choose()
+
+    def _be(self, agent: str) -> None:
+        if agent != self._agent:
+            self._agent = agent
+            self._sink(AgentSeen(pane=self.identity, agent=agent))
 
     def finish(self) -> None:
         """The pane is dead but still there. Its last capture is due: what a stream's client has not yet been handed
@@ -335,6 +348,7 @@ class WatchedPane:
                 rows=capture.screen,
             )
             self._sink(self._screen)
+            self._recognise(capture.lines)
             if resync and self._torn and self._dirty is None:
                 self._basis = (self._clock.monotonic(), capture)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tmux_sentry.contracts import TextSource
 from tmux_sentry.tmux.model import PaneInfo
@@ -24,6 +25,11 @@ _CODEX_WORKING = re.compile("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] .")
 _CODEX_HOSTS = frozenset({"node", "bun"})
 
 
+# What they print when they start, for those of which neither process nor title may tell.
+_BANNERS = (("codex", ">_ OpenAI Codex (v"), ("qwen", ">_ Qwen Code (v"))
+_AIDER = "Aider v"
+
+
 def agent_of(command: str, title: str) -> str:
     """The known agent behind a process name and a title (both hostile text), or "".
 
@@ -43,6 +49,18 @@ def agent_now(info: PaneInfo, previous: str, previous_command: str) -> str:
     if not seen and previous and info.command == previous_command and not info.is_shell:
         return previous
     return seen
+
+
+def agent_on(lines: Sequence[str], info: PaneInfo) -> str:
+    """The agent that has introduced itself in these lines (hostile text), or "".
+
+    Whoever shows another program's banner is read with that one's rules, and nothing more.
+    """
+    if info.is_shell:
+        return ""
+    if any(line.startswith(_AIDER) for line in lines):
+        return "aider"
+    return next((agent for agent, banner in _BANNERS if any(banner in line for line in lines)), "")
 
 
 def text_source(info: PaneInfo, agent: str | None = None) -> TextSource:
