@@ -6,7 +6,7 @@ what is live stands at the end of the screen, or around the box that takes the n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,17 +37,22 @@ class Box:
     grow: Any | None = None  # rows right above that belong to it
 
 
+def plain(rows: Iterable[str]) -> list[str]:
+    """The rows as RE2 can read them: half a surrogate pair, which UTF-8 cannot say, is a `?`."""
+    return [row if row.isascii() else row.encode("utf-8", "replace").decode("utf-8") for row in rows]
+
+
 class Layout:
     """One screen and the title, divided. `rows` are without trailing blanks."""
 
     def __init__(self, rows: Sequence[str], title: str, box: Box | None, block: Any | None) -> None:
         """`block` matches a row that opens a block of the transcript."""
-        kept = [row[:WIDTH].rstrip() for row in rows]
-        while kept and not kept[-1]:
-            kept.pop()
-        self.whole = len(kept) <= DEPTH
-        self.rows = kept[-DEPTH:]
-        self.title = title[:WIDTH].strip()
+        last = len(rows)
+        while last and not rows[last - 1].strip():
+            last -= 1
+        self.whole = last <= DEPTH
+        self.rows = [row.rstrip() for row in plain(row[:WIDTH] for row in rows[max(last - DEPTH, 0) : last])]
+        self.title = plain([title[:WIDTH]])[0].strip()
         self._block = block
         self.box = self._find(box) if box is not None else None  # first row and the row after the last
 

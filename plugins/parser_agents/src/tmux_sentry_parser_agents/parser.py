@@ -22,7 +22,7 @@ from tmux_sentry import (
     Trust,
     clean,
 )
-from tmux_sentry_parser_agents.layout import Layout
+from tmux_sentry_parser_agents.layout import WIDTH, Layout, plain
 from tmux_sentry_parser_agents.match import Match, judge
 from tmux_sentry_parser_agents.rules import GENERIC, AgentRules, parse_version
 
@@ -34,6 +34,8 @@ _NEWER = 0.9
 _RECOGNISED = 0.95
 #: Panes whose agent's version is remembered: the screen shows it once, at the start.
 _REMEMBERED = 1000
+#: Rows in which an agent that is not known by its process is looked for.
+_LOOKED_AT = 400
 _DIGITS = re.compile(r"[0-9]+")
 #: Spinners and the like, which change while nothing does.
 _MOVING = re.compile("[\u2800-\u28ff·✢✳✶✻✽⬝■░█*●◦•]+")
@@ -76,7 +78,7 @@ class AgentsParser:
         """The rules for a pane, and how sure it is that they are its."""
         if pane.agent:
             return self._rules.get(pane.agent, self._rules.get(GENERIC)), 1.0
-        text = "\n".join(_rows(observation))
+        text = "\n".join(plain(row[:WIDTH] for row in _rows(observation)[-_LOOKED_AT:]))
         for rules in self._rules.values():
             if rules.recognise is not None and rules.recognise.search(text) is not None:
                 return rules, _RECOGNISED
@@ -110,9 +112,10 @@ class AgentsParser:
         return [_state(winner, observation.at, 1.0, origin=Origin.TITLE)]
 
     def _osc(self, observation: Osc, pane: PaneFacts) -> list[Signal]:
+        text = plain([observation.text[:WIDTH]])[0]
         for rules in self._rules.values():
             for rule in rules.osc:
-                if rule.number == observation.number and rule.match.search(observation.text[:1000]) is not None:
+                if rule.number == observation.number and rule.match.search(text) is not None:
                     match = Match(
                         id=f"osc-{rule.number}",
                         state=rule.state,

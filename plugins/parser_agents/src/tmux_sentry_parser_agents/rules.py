@@ -165,7 +165,7 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("rules", "dialogs"):
         mine = {one["id"]: one for one in own.get(key, [])}
         before = [mine.pop(one["id"], one) for one in base.get(key, [])]
-        merged[key] = [one for one in (*before, *mine.values()) if not one.get("off", False)]
+        merged[key] = [one for one in (*before, *mine.values()) if not one.get("drop", False)]
     return merged
 
 
