@@ -7,6 +7,7 @@ the one who drove it knew it to be, `-` where nobody could say.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -65,7 +66,7 @@ def shot(agent: str, name: str, size: str = "120x40") -> Shot:
 
 
 def read(
-    rows: tuple[str, ...] | list[str],
+    rows: Sequence[str],
     agent: str,
     title: str = "",
     command: str = "",

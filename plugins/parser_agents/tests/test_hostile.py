@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tmux_sentry import AgentState
 
+PIECES = ("❯ ", "› ", "─" * 40, "1. Yes", "  2. No", "Esc to cancel", "│ ● 1. a │", "╰──", "(Y)es/(N)o [Yes]: ")
 AGENTS = ("claude", "codex", "gemini", "qwen", "opencode", "aider", "", "someone")
 
 
@@ -38,9 +39,7 @@ def test_nothing_raises_and_nobody_waits(agent: str, rows: list[str]) -> None:
     rows=st.lists(
         st.one_of(
             st.text(max_size=60),
-            st.sampled_from(
-                ["❯ ", "› ", "─" * 40, "1. Yes", "  2. No", "Esc to cancel", "│ ● 1. a │", "╰──", "(Y)es/(N)o [Yes]: "]
-            ),
+            st.sampled_from(PIECES),
         ),
         max_size=30,
     ),

@@ -12,6 +12,7 @@ from tmux_sentry.errors import InvalidConfig
 from tmux_sentry_parser_agents.parser import AgentsParser
 from tmux_sentry_parser_agents.rules import load
 
+HEAD = "agent: claude\nrules:\n"
 ASKS = "rules:\n  - {id: asks, state: waiting, confidence: 0.9, priority: 99, in: bottom, match: '^bash'}\n"
 
 
@@ -25,26 +26,24 @@ def write(folder: Path, text: str) -> Path:
     ("text", "place", "what"),
     [
         (
-            "agent: claude\nrules:\n  - id: a\n    state: sleeping\n    confidence: 1\n    in: title\n",
+            f"{HEAD}  - id: a\n    state: sleeping\n    confidence: 1\n    in: title\n",
             (4, 12),
             "sleeping",
         ),
-        ("agent: claude\nrules:\n  - {id: a, state: idle, confidence: 2, in: title}\n", (3, 38), "2"),
+        (f"{HEAD}  - {{id: a, state: idle, confidence: 2, in: title}}\n", (3, 38), "2"),
         (
-            "agent: claude\nrules:\n  - {id: a, state: idle, confidence: 1, in: title, match: '(?=x)'}\n",
+            f"{HEAD}  - {{id: a, state: idle, confidence: 1, in: title, match: '(?=x)'}}\n",
             (3, 59),
             "lookahead",
         ),
-        ("agent: claude\nrules:\n  - {id: a, state: idle, confidence: 1, in: nowhere}\n", (3, 45), "nowhere"),
+        (f"{HEAD}  - {{id: a, state: idle, confidence: 1, in: nowhere}}\n", (3, 45), "nowhere"),
         ("agent: claude\nrulez: []\n", (2, 1), "rulez"),
         ("rules: []\n", (1, 1), "agent"),
         ("agent: claude\nrules: [\n", (3, 1), ""),
         ("agent: claude\ndialogs:\n  - {id: a}\n", (3, 5), "confidence"),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_column(
-    tmp_path: Path, text: str, place: tuple[int, int], what: str
-) -> None:
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, place: tuple[int, int], what: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
         load(write(tmp_path / "agents", text))
     first = caught.value.diagnostics[0]

@@ -66,8 +66,8 @@ def limit_of(signals: list[Signal]) -> Signal | None:
         ("claude", "● 5-hour limit reached ∙ resets 3am", "3am"),
         (
             "claude",
-            "● Claude usage limit reached. Your limit will reset at 3pm (America/New_York).",
-            "3pm (America/New_York)",
+            "● Claude usage limit reached. Your limit will reset at 3pm (US/Eastern).",
+            "3pm (US/Eastern)",
         ),
         ("claude", "● Claude AI usage limit reached|1764491234", "1764491234"),
         ("claude", "● Weekly limit reached ∙ resets Nov 30, 9am (UTC)", "Nov 30, 9am (UTC)"),
@@ -75,7 +75,7 @@ def limit_of(signals: list[Signal]) -> Signal | None:
         ("codex", "■ You've hit your usage limit. Try again in 2 hours 5 minutes.", "2 hours 5 minutes"),
         (
             "gemini",
-            "✕ [API Error: You have exhausted your capacity on this model. Your quota will reset after 2h5m3s.]",
+            "✕ [API Error: You have exhausted your capacity on it. Your quota will reset after 2h5m3s.]",
             "2h5m3s",
         ),
         ("codex", "■ You've hit your usage limit.", ""),
