@@ -12,7 +12,9 @@ IDLE, WORKING, WAITING = AgentState.IDLE, AgentState.WORKING, AgentState.WAITING
 ERROR, EXITED, UNKNOWN = AgentState.ERROR, AgentState.EXITED, AgentState.UNKNOWN
 
 
-def says(state: AgentState, origin: Origin = Origin.SCREEN, *, trust: Trust | None = None, sure: float = 0.95) -> Signal:
+def says(
+    state: AgentState, origin: Origin = Origin.SCREEN, *, trust: Trust | None = None, sure: float = 0.95
+) -> Signal:
     worth = Trust.EMITTED if origin is Origin.EVENT else Trust.PRINTED
     return Signal(
         kind=SignalKind.STATE,

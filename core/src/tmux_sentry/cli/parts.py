@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tmux_sentry.bounded import call_bounded
-from tmux_sentry.errors import UsageError
+from tmux_sentry.errors import SentryError, UsageError
 from tmux_sentry.security.sanitize import clean
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def wanted(session: Session, records: Mapping[str, AnyPlugin]) -> dict[str, Any]
         try:
             parts[name] = _make(session, record)
         except (Exception, SystemExit) as error:
-            log.error("plugin %s cannot be used: %s", clean(name), clean(f"{type(error).__name__}: {error}"))
+            log.error("plugin %s cannot be used: %s", clean(name), _why(error))
     return parts
 
 
@@ -45,8 +45,15 @@ def needed(
         try:
             parts[name] = _make(session, records[name])
         except (Exception, SystemExit) as error:
-            raise UsageError(f"{what} {name} cannot be used", clean(f"{type(error).__name__}: {error}")) from error
+            raise UsageError(f"{what} {name} cannot be used", _why(error)) from error
     return parts
+
+
+def _why(error: BaseException) -> str:
+    """What went wrong; an error of ours says it itself, with the place in the file where there is one."""
+    if isinstance(error, SentryError):
+        return clean("; ".join(error.lines()), 2000)
+    return clean(f"{type(error).__name__}: {error}")
 
 
 def _make(session: Session, record: AnyPlugin) -> Any:

@@ -96,6 +96,7 @@ class Signal:
     live: bool = True
     rule: str = ""  # which of the parser's rules it comes from
     origin: Origin = Origin.EVENT  # for STATE
+    agent: str = ""  # for STATE: the agent that it is about, as the parser knows it
     signature: Signature | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 

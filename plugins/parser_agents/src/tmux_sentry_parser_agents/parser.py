@@ -63,7 +63,8 @@ class AgentsParser:
         layout = _layout(observation, pane.title, rules)
         newer = self._newer(rules, layout, pane)
         verdict = judge(rules, layout, pane)
-        return _signals(verdict.winner, observation, certainty * (_NEWER if newer else 1.0), newer)
+        signals = _signals(verdict.winner, observation, certainty * (_NEWER if newer else 1.0), newer)
+        return [replace(signal, agent=rules.agent) for signal in signals] if rules.agent != GENERIC else signals
 
     def explain(self, observation: Observation, pane: PaneFacts) -> list[RuleTrace]:
         """Every rule that was tried on a screen."""
