@@ -42,6 +42,8 @@ COMMANDS = {
     "unpause": ("tmux_sentry.cli.pause:unpause", "Allow sending again."),
     "history": ("tmux_sentry.cli.history:command", "List the stages that ran, newest first."),
     "send": ("tmux_sentry.cli.send:command", "Type a text into a pane, guarded and verified."),
+    "wrap": ("tmux_sentry.cli.wrap:command", "Run an agent so that its start, reports and end are known."),
+    "emit": ("tmux_sentry.cli.emit:command", "Hand an event over from inside a pane."),
     "explain": ("tmux_sentry.cli.explain:command", "Show what each parser makes of a screen, and why."),
     "secrets": ("tmux_sentry.cli.secrets:secrets", "Encrypt, check and rotate values of env files and YAML."),
     "doctor": ("tmux_sentry.cli.doctor:command", "Look for everything that is wrong here, with its fix."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tmux_sentry.contracts import AgentState, Signal, SignalKind
+from tmux_sentry.contracts import AgentState, Signal, SignalKind, Trust
 from tmux_sentry.engine import attempts, plan
 from tmux_sentry.engine import output as output_rules
 from tmux_sentry.engine.builder import Builder
@@ -129,7 +129,11 @@ def _news(b: Builder, signals: Iterable[Signal], *, resync: bool) -> list[Signal
         if not _first_time(b, signal, resync=resync):
             continue
         news.append(signal)
-        if _listening(b):
+        if signal.kind is SignalKind.EXIT:
+            # Only a wrapper that proves to be one knows how the agent ended.
+            if signal.code is not None and signal.trust >= Trust.SIGNED:
+                exit_seen(b, ExitSeen(code=signal.code))
+        elif _listening(b):
             _apply(b, signal)
     return news
 

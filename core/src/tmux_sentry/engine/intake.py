@@ -44,6 +44,7 @@ from tmux_sentry.engine.starting import Starter
 from tmux_sentry.engine.table import PaneTable
 from tmux_sentry.engine.tails import Tails
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.security.trust import PaneKeys
 from tmux_sentry.state.store import Store
 from tmux_sentry.watch import events as watched
 
@@ -66,6 +67,7 @@ class Intake:
         checks: Checks,
         doubts: Doubts,
         tails: Tails,
+        keys: PaneKeys,
         tell_states: Mapping[str, Collection[AgentState]],
         taken: Callable[[Observation], None],
     ) -> None:
@@ -80,7 +82,8 @@ class Intake:
         self._checks = checks
         self._doubts = doubts
         self._tails = tails
-        self._taken = taken
+        self._keys = keys
+        self._let_go = taken
         self._tell_states = tell_states
         self._away: dict[str, float] = {}  # Runs whose pane is not watched, since when (epoch seconds)
 
@@ -114,6 +117,7 @@ class Intake:
 
     def observation(self, observation: Observation, signals: tuple[Signal, ...]) -> None:
         """Take in an observation with what the parsers made of it."""
+        signals = self._keys.judge(observation, signals)
         if self._doubts.hold(observation, signals):
             return
         self._tails.note(observation)
@@ -121,6 +125,7 @@ class Intake:
         before = self._panes.get(pane)
         if isinstance(observation, PaneClosed):
             self._table.closed(pane)
+            self._keys.forget(pane)
         else:
             self._table.hear(pane, signals, screen=isinstance(observation, Screen))
         now = self._panes.get(pane)
@@ -147,6 +152,10 @@ class Intake:
         self._move(run, observation, events)
         if back and run.id in self._conductor.runs:
             self._back(self._conductor.runs[run.id], in_hand)
+
+    def _taken(self, observation: Observation) -> None:
+        self._keys.taken(observation)
+        self._let_go(observation)
 
     def _move(self, run: Run, observation: Observation, events: Sequence[Event], *, sure: bool = False) -> None:
         """Step the Run through the events of an observation, and ask first whose they are before one has an effect."""

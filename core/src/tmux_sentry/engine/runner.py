@@ -66,6 +66,7 @@ from tmux_sentry.errors import SentryError
 from tmux_sentry.notify.outbox import Channel, Outbox
 from tmux_sentry.policy.model import Policy
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.security.trust import PaneKeys
 from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.records import StoredApproval
 from tmux_sentry.state.store import Store
@@ -200,6 +201,7 @@ class Runner:
             effects=self.effects,
             checks=self.checks,
             tails=tails,
+            keys=PaneKeys(parts.store.pane_secret, parts.store.save_pane_secret),
             doubts=Doubts(lambda pane: self.watchers[pane.host].replaced(pane), self._inbox.put),
             tell_states=parts.tell_states,
             taken=self._taken,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from tmux_sentry.contracts import DeliveryResult, PaneIdentity, Vote
@@ -342,6 +342,19 @@ class Store:
         """Process ids that `save_clients` wrote down last."""
         with self._database.read() as connection:
             return list(json.loads(_get(connection, f"clients {host}") or "[]"))
+
+    def pane_secret(self, pane_key: str) -> str | None:
+        """What `save_pane_secret` kept for a pane."""
+        with self._database.read() as connection:
+            return _get(connection, f"pane-key/{pane_key}")
+
+    def save_pane_secret(self, pane_key: str, kept: str | None) -> None:
+        """Keep what verifies a pane's events; None forgets it."""
+        with self._database.write() as connection:
+            if kept is None:
+                connection.execute(delete(meta).where(meta.c.key == f"pane-key/{pane_key}"))
+            else:
+                _put(connection, f"pane-key/{pane_key}", kept)
 
     def seen_at(self) -> float | None:
         """The last heartbeat in epoch seconds; None before the first."""

@@ -22,6 +22,7 @@ from tmux_sentry.engine.tails import Tails
 from tmux_sentry.errors import SentryError, Unreachable
 from tmux_sentry.notify.routing import Defaults, Router
 from tmux_sentry.policy.model import Pipeline
+from tmux_sentry.security.trust import PaneKeys
 from tmux_sentry.state.database import Database
 from tmux_sentry.state.records import RunNames
 from tmux_sentry.state.store import Store
@@ -95,6 +96,7 @@ class Process:
             starter=self._resumed,  # type: ignore[arg-type]
             panes=self.panes,
             table=SimpleNamespace(inventoried=lambda *_: None, closed=self.panes.close, hear=lambda *_, **__: None),  # type: ignore[arg-type]
+            keys=PaneKeys(self.store.pane_secret, self.store.save_pane_secret),
             tails=Tails(),
             effects=SimpleNamespace(send=self._send, wake_outbox=lambda: None),  # type: ignore[arg-type]
             checks=SimpleNamespace(),  # type: ignore[arg-type]

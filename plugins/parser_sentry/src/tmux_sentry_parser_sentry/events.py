@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from tmux_sentry import AgentState, Signal, SignalKind, Trust, clean
+from tmux_sentry import AgentState, Signal, SignalKind, Signature, Trust, clean
 from tmux_sentry_parser_sentry import strictjson
 
 NAME = "sentry"
@@ -18,6 +18,7 @@ _KINDS = {
     "STATE": SignalKind.STATE,
     "ASK": SignalKind.PROMPT,
     "ERROR": SignalKind.ERROR,
+    "EXIT": SignalKind.EXIT,
 }
 _COMMON = frozenset({"type", "id", "run", "stage", "message"})
 #: The fields of each type; others are `data`.
@@ -28,6 +29,7 @@ _FIELDS = {
     "STATE": _COMMON | {"state"},
     "ASK": _COMMON | {"question", "choices"},
     "ERROR": _COMMON,
+    "EXIT": _COMMON | {"code"},
 }
 
 
@@ -43,6 +45,7 @@ def to_signal(
     live: bool,
     confidence: float,
     trust: Trust = Trust.PRINTED,
+    signature: Signature | None = None,
 ) -> Signal | None:
     """The Signal for one event, or None for an unknown type and for a wrong identifying or deciding field."""
     try:
@@ -61,11 +64,13 @@ def to_signal(
             message=_message(value, event_type),
             percent=_percent(value) if event_type == "PROGRESS" else None,
             choices=_choices(value) if event_type == "ASK" else (),
+            code=_code(value) if event_type == "EXIT" else None,
             event_type=event_type,
             event_id=_name(value, "id", number=True),
             run=_name(value, "run", number=True),
             evidence=clean(evidence, 200),
             live=live,
+            signature=signature,
             data={key: item for key, item in value.items() if key not in _FIELDS[event_type]},
         )
     except _NotAnEvent:
@@ -134,6 +139,13 @@ def _number(value: dict[str, Any], key: str) -> float | None:
     if isinstance(item, bool) or not isinstance(item, (int, float)):
         raise _NotAnEvent
     return float(item)
+
+
+def _code(value: dict[str, Any]) -> int:
+    code = value.get("code")
+    if isinstance(code, bool) or not isinstance(code, int) or not 0 <= code <= 255:
+        raise _NotAnEvent
+    return code
 
 
 def _choices(value: dict[str, Any]) -> tuple[str, ...]:

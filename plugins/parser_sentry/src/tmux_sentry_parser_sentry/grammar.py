@@ -2,8 +2,7 @@
 
 Agents indent, bullet, number, box and wrap what they print, and Markdown eats the `###`;
 a marker counts only after such decoration, never after a prompt or other text.
-The signed form `@@SENTRY <mac> <seq> {...}` is not printed text to be believed: no `{` follows
-its marker, so nothing here takes it.
+The signed form is `@@SENTRY <mac> <seq> {...}` on one row; what it signs is kept as it stands there.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tmux_sentry import Signature
 from tmux_sentry_parser_sentry import strictjson
 from tmux_sentry_parser_sentry.unwrap import MAX_CHARS, MAX_DEPTH, Row, join
 
@@ -22,6 +22,7 @@ BORDERS = "│┃|║"
 EDGE = f" {BORDERS}"  # what a box leaves at the end of a row
 BULLETS = "●•✦*-+⎿└├·"
 _MAX_INDENT = 200
+_SIGNED = re.compile(r"\s([0-9a-f]{64}) ([1-9][0-9]{0,17}) (?=\{)")
 # One bullet (`+### SENTRY` is a diff, not a bullet: a space must follow), then a line or list number.
 _DECORATION = re.compile(rf"(?:[{re.escape(BULLETS)}](?=\s|$)[\s{BORDERS}]*)?(?:\d{{1,5}}[.)]?)?")
 # What cannot continue an event: a box's edge, "… +2 lines", "+ 1 line (^t to expand)".
@@ -48,6 +49,7 @@ class Found:
     body: str  # the JSON alone
     value: dict[str, Any]
     plain: bool  # an explicit marker, and all on one row
+    signature: Signature | None = None
 
 
 def mark(line: str, *, bare: bool) -> Mark | None:
@@ -85,6 +87,8 @@ def find(rows: Sequence[str], *, capture: bool, start: int = 0) -> Iterator[Foun
 def _event(rows: Sequence[str], index: int, found: Mark, capture: bool) -> Found | None:
     boxed = bool(found.prefix) and any(border in found.prefix for border in BORDERS)
     body, last = found.body.rstrip(EDGE if boxed else None), index
+    if found.marker != WORD and (signed := _SIGNED.match(body)) is not None:
+        return _signed(index, found, signed, body[signed.end() :])
     if whole := on_one_row(body):
         value, end = whole
         body, after = body[:end], body[end:]
@@ -109,6 +113,27 @@ def _event(rows: Sequence[str], index: int, found: Mark, capture: bool) -> Found
         body=body.strip(),
         value=value,
         plain=bool(found.marker != WORD and last == index),
+    )
+
+
+def _signed(index: int, found: Mark, signed: re.Match[str], body: str) -> Found | None:
+    whole = on_one_row(body)
+    if whole is None or body[whole[1] :].strip(EDGE):
+        return None
+    body = body[: whole[1]]
+    text = f"{found.marker}{signed[0]}{body}"
+    raw = body.encode("utf-8", "surrogatepass")
+    if len(text) > MAX_BYTES or len(raw) > MAX_BYTES:
+        return None
+    return Found(
+        first=index,
+        last=index,
+        prefix=found.prefix,
+        text=text,
+        body=body,
+        value=whole[0],
+        plain=True,
+        signature=Signature(mac=signed[1], seq=signed[2], body=raw),
     )
 
 

@@ -31,7 +31,13 @@ def _emitted(observation: Emitted) -> list[Signal]:
     if found is None:
         return []
     signal = to_signal(
-        found.value, evidence=found.body, at=observation.at, live=True, confidence=1.0, trust=Trust.EMITTED
+        found.value,
+        evidence=found.body,
+        at=observation.at,
+        live=True,
+        confidence=1.0,
+        trust=Trust.EMITTED,
+        signature=found.signature,
     )
     return [signal] if signal else []
 
@@ -55,6 +61,7 @@ def _signals(observation: Lines | Screen, pane: PaneFacts) -> list[Signal]:
             at=observation.at,
             live=not capture,
             confidence=1.0 if found.plain else 0.9,
+            signature=found.signature,
         )
         if signal:
             signals.append(signal)
