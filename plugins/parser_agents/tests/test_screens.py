@@ -16,21 +16,31 @@ def test_there_are_screens_of_every_agent_and_state() -> None:
     assert len(SCORED) > 200
 
 
-@pytest.mark.parametrize("shot", SCORED, ids=lambda shot: shot.id)
+FILES = sorted({(shot.agent, shot.size) for shot in SCORED})
+
+
+@pytest.mark.parametrize("file", FILES, ids="-".join)
 @pytest.mark.parametrize("titled", [True, False], ids=["title", "no-title"])
-def test_a_screen_is_read_as_what_it_is(shot: Shot, titled: bool) -> None:
-    said = state_of(read(shot.rows, shot.agent, shot.title if titled else "", shot.command)).value
-    if said == shot.label:
-        return
-    assert said != "waiting"
-    assert not (said == "idle" and shot.label == "working")
-    if not titled and shot.label == "working":
-        assert shot.agent == "codex"  # nothing but its title tells that text streams
-        assert said == "unknown"
-    else:
-        assert (shot.agent, shot.name) in ALIKE, f"{shot.label} was read as {said}"
+def test_a_screen_is_read_as_what_it_is(file: tuple[str, str], titled: bool) -> None:
+    wrong = []
+    for shot in SCORED:
+        if (shot.agent, shot.size) == file:
+            said = state_of(read(shot.rows, shot.agent, shot.title if titled else "", shot.command)).value
+            if said != shot.label and not _forgivable(shot, said, titled):
+                wrong.append(f"{shot.id} is {shot.label} and was read as {said}")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("shot", [shot for shot in shots() if shot.label == "-"], ids=lambda shot: shot.id)
-def test_nobody_is_called_for_a_menu_that_a_person_has_opened(shot: Shot) -> None:
-    assert state_of(read(shot.rows, shot.agent, shot.title, shot.command)).value != "waiting"
+def _forgivable(shot: Shot, said: str, titled: bool) -> bool:
+    if said == "waiting" or (said == "idle" and shot.label == "working"):
+        return False
+    # Nothing but its title tells that text streams in Codex.
+    streams = not titled and (shot.agent, shot.label, said) == ("codex", "working", "unknown")
+    return streams or (shot.agent, shot.name) in ALIKE
+
+
+def test_nobody_is_called_for_a_menu_that_a_person_has_opened() -> None:
+    menus = [shot for shot in shots() if shot.name.startswith("menu")]
+    called = [shot.id for shot in menus if state_of(read(shot.rows, shot.agent, shot.title)).value == "waiting"]
+    assert len(menus) > 20
+    assert called == []
