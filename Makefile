@@ -1,7 +1,7 @@
 # Two verbs for a newcomer: `make demo` and `make test`. Each sets up what it needs by itself.
 PY = .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test check crash simulate security bench audit dist constraints clean
+.PHONY: help demo test check crash simulate security bench scorecard canary audit dist constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,14 @@ crash: ## kill the real program 1,000 times, then 25 times at each failpoint (AR
 bench: ## measure latency, CPU and memory beside two pollers, here and over SSH (see benchmarks/)
 	@scripts/setup test
 	$(PY) benchmarks/bench.py $(ARGS)
+
+scorecard: ## how well the parsers read the labelled screens of real agents (ARGS="--no-title")
+	@scripts/setup test
+	$(PY) tests/scorecard/scorecard.py $(ARGS)
+
+canary: ## start the agents that are installed here and compare their screens with what the rules expect (ARGS="claude")
+	@scripts/setup test
+	$(PY) tests/scorecard/canary.py $(ARGS)
 
 simulate: ## simulate a day on 50 panes, with kills, late commands and take-overs (ARGS="--seed 7 --trace")
 	@scripts/setup test

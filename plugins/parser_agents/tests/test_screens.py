@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from captures import Shot, read, shots, state_of
+from captures import Shot, dialog_of, read, shots, state_of
 
 SCORED = [shot for shot in shots() if shot.label != "-"]
 # The same screen has both labels: an error that a person has pressed Escape after is one that he knows of.
@@ -44,3 +44,35 @@ def test_nobody_is_called_for_a_menu_that_a_person_has_opened() -> None:
     called = [shot.id for shot in menus if state_of(read(shot.rows, shot.agent, shot.title)).value == "waiting"]
     assert len(menus) > 20
     assert called == []
+
+
+def framed(*rows: str) -> list[str]:
+    return ["╭" + "─" * 78 + "╮", *(f"│ {row:76} │" for row in rows), "╰" + "─" * 78 + "╯"]
+
+
+CLAUDE_ASKS = framed("Bash command", "", "  npm test", "", "Do you want to proceed?", "❯ 1. Yes", "  2. No (esc)")
+GEMINI_ASKS = framed("?  Shell ls", "", "Allow execution of: 'ls'?", "", "● 1. Yes, allow once", "  2. No (esc)")
+GEMINI_BOX = [
+    *framed(">   Type your message or @path/to/file"),
+    "~/shop   no sandbox   gemini-2.5-pro (99% context left)",
+]
+
+
+@pytest.mark.parametrize(
+    ("agent", "rows", "state"),
+    [
+        ("claude", ["● Bash(npm test)", "", *CLAUDE_ASKS], "waiting"),
+        ("claude", ["● Done.", "", *framed("> "), "  ? for shortcuts"], "idle"),
+        ("claude", ["✻ Thinking… (3s · esc to interrupt)", "", *framed("> "), "  ? for shortcuts"], "working"),
+        ("claude", ["● It asked:", *CLAUDE_ASKS, *framed("> "), "  ? for shortcuts"], "idle"),
+        ("gemini", GEMINI_ASKS, "waiting"),
+        ("gemini", ["✦ Done.", "", *GEMINI_BOX], "idle"),
+        ("gemini", ["✦ So", "", " ⠏ Thinking (esc to cancel, 3s)", "", *GEMINI_BOX], "working"),
+        ("gemini", ["✦ It asked:", *GEMINI_ASKS, *GEMINI_BOX], "idle"),
+    ],
+)
+def test_the_frames_of_earlier_versions_are_known(agent: str, rows: list[str], state: str) -> None:
+    """Written by hand, after what these agents drew a year before."""
+    signals = read(rows, agent)
+    assert state_of(signals).value == state
+    assert (dialog_of(signals) is not None) == (state == "waiting")
