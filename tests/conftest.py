@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from warm import Warm
+
     from tmux_sentry.testing.tmux_server import TmuxServer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,10 +53,9 @@ def alive(pid: int) -> bool:
 class Process:
     """A command in the background; stdout and stderr are read together, line by line."""
 
-    def __init__(self, argv: list[str], **options: Any) -> None:
-        self._popen = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-        )
+    def __init__(self, popen: Any) -> None:
+        """`popen` is a Popen, or one of warm.py."""
+        self._popen = popen
         self.lines: list[str] = []
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -107,8 +108,9 @@ class Sandbox:
 
     command = COMMAND
 
-    def __init__(self, server: TmuxServer, path: Path) -> None:
+    def __init__(self, server: TmuxServer, path: Path, warm: Warm) -> None:
         self.server = server
+        self.warm = warm
         self.path = path
         self.home = server.directory / "home"  # here, because the path of a socket has to be short
         self.bin = path / "bin"
@@ -196,7 +198,11 @@ class Sandbox:
 
     def run(self, *args: str | Path, timeout: float = 30.0, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `tmux-sentry ARGS` to its end."""
-        return self.execute([*COMMAND, *args], timeout=timeout, **env)
+        return self.warm.run([*map(str, args)], self.work, self.env(**env), timeout)
+
+    def run_bytes(self, *args: str | Path, given: bytes = b"", **env: str) -> subprocess.CompletedProcess[bytes]:
+        """The same with bytes; `given` is what it reads on stdin."""
+        return self.warm.run_bytes([*map(str, args)], self.work, self.env(**env), 30.0, given)
 
     def execute(self, argv: list[str | Path], timeout: float = 30.0, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -222,7 +228,8 @@ class Sandbox:
 
     def start(self, *args: str | Path, **env: str) -> Process:
         """Run `tmux-sentry ARGS` in the background."""
-        process = Process([*COMMAND, *map(str, args)], cwd=self.work, env=self.env(**env), start_new_session=True)
+        popen = self.warm.start([*map(str, args)], self.work, self.env(**env), subprocess.PIPE, subprocess.STDOUT)
+        process = Process(popen)
         self.processes.append(process)
         return process
 
@@ -272,8 +279,8 @@ class Sandbox:
 
 
 @pytest.fixture
-def sandbox(tmux_server: TmuxServer, tmp_path: Path) -> Iterator[Sandbox]:
-    made = Sandbox(tmux_server, tmp_path)
+def sandbox(tmux_server: TmuxServer, tmp_path: Path, warm: Warm) -> Iterator[Sandbox]:
+    made = Sandbox(tmux_server, tmp_path, warm)
     try:
         yield made
     finally:

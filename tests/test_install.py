@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 EVERY = {folder.name for folder in (ROOT / "plugins").iterdir() if (folder / "pyproject.toml").exists()}
 DEFAULT = EVERY - {"notify_apprise"}
-SOME = {"approval_file", "parser_sentry"}
+SOME = {"approval_file", "notify_apprise", "parser_sentry"}
+#: What builds an editable member.
+BUILD = ("hatchling>=1.27", "editables")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -58,21 +60,28 @@ def installed_plugins(bin_folder: Path, cwd: Path) -> dict[str, str]:
 
 @pytest.mark.usefixtures("registry")
 @pytest.mark.parametrize(
-    ("arguments", "plugins"),
+    ("arguments", "plugins", "isolated"),
     [
-        (["-e", "."], DEFAULT),
-        (["-r", "requirements.txt"], EVERY),
-        (["./core", *(f"./plugins/{name}" for name in sorted(SOME))], SOME),
+        (["-e", "."], DEFAULT, False),
+        (["-r", "requirements.txt"], EVERY, False),
+        (["./core", *(f"./plugins/{name}" for name in sorted(SOME))], SOME, True),
     ],
     ids=["-e .", "-r requirements.txt", "by folder"],
 )
 def test_pip_installs_a_working_command(
-    checkout: Path, tmp_path: Path, arguments: list[str], plugins: set[str]
+    checkout: Path, tmp_path: Path, arguments: list[str], plugins: set[str], isolated: bool
 ) -> None:
+    """pip makes an environment for each build, which takes most of the time: by folder, and uv for every member below,
+    it is made; where it is not, the two packages that editable builds name are installed before.
+    """
     venv.create(tmp_path / "venv", with_pip=False)
     bin_folder = tmp_path / "venv" / "bin"
     pip = [sys.executable, "-m", "pip", "--python", str(bin_folder / "python")]
-    run(*pip, "install", "--quiet", "--no-compile", *arguments, cwd=checkout)
+    options = ["--quiet", "--no-compile"]
+    if not isolated:
+        run(*pip, "install", *options, *BUILD, cwd=checkout)
+        options.append("--no-build-isolation")
+    run(*pip, "install", *options, *arguments, cwd=checkout)
     assert installed_plugins(bin_folder, tmp_path) == dict.fromkeys(plugins, "ok")
 
 

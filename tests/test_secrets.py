@@ -91,15 +91,9 @@ def put(
     sandbox: Any, name: str, value: str | bytes, *options: str | Path, **env: str
 ) -> subprocess.CompletedProcess[bytes]:
     """`tmux-sentry secrets set NAME` with the value on stdin."""
-    return subprocess.run(
-        [*sandbox.command, "secrets", "set", name, *map(str, options)],
-        cwd=sandbox.work,
-        env=sandbox.env(**env),
-        input=value if isinstance(value, bytes) else value.encode(),
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
+    given = value if isinstance(value, bytes) else value.encode()
+    done: subprocess.CompletedProcess[bytes] = sandbox.run_bytes("secrets", "set", name, *options, given=given, **env)
+    return done
 
 
 def put_ok(sandbox: Any, name: str, value: str | bytes, *options: str | Path, **env: str) -> str:
@@ -109,15 +103,8 @@ def put_ok(sandbox: Any, name: str, value: str | bytes, *options: str | Path, **
 
 
 def shown(sandbox: Any, name: str, *options: str | Path) -> bytes:
-    done = subprocess.run(
-        [*sandbox.command, "secrets", "get", name, "--show", *map(str, options)],
-        cwd=sandbox.work,
-        env=sandbox.env(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=30,
-        check=True,
-    )
+    done: subprocess.CompletedProcess[bytes] = sandbox.run_bytes("secrets", "get", name, "--show", *options)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

@@ -1,4 +1,7 @@
-"""The crash harness in small, as its command line: green for the program, red for each mutant of it."""
+"""The crash harness in small, as its command line: green for the program, red for each mutant of it.
+
+`make crash` is the whole of it: 1,000 kills at random moments, 25 at each failpoint.
+"""
 
 from __future__ import annotations
 
@@ -75,20 +78,20 @@ def test_a_wrong_failpoint_is_no_failpoint(wrong: str) -> None:
 
 
 @pytest.mark.slow
-def test_killed_a_hundred_times_nothing_is_lost_doubled_or_garbled() -> None:
-    status, said = harness("--kills", "100")
+def test_killed_forty_times_nothing_is_lost_doubled_or_garbled() -> None:
+    status, said = harness("--kills", "40")
     found = counts(said)
     assert (status, found["lost"], found["doubled"], found["garbled"], found["missing"]) == (0, 0, 0, 0, 0)
-    assert found["kills"] == 100
-    assert found["actions"] >= 300
+    assert found["kills"] == 40
+    assert found["actions"] >= 120
 
 
 @pytest.mark.slow
 def test_killed_at_each_failpoint_nothing_is_lost_doubled_or_garbled() -> None:
-    status, said = harness("--failpoints", "--times", "2")
+    status, said = harness("--failpoints", "--times", "1")
     found = counts(said)
     assert (status, found["lost"], found["doubled"], found["garbled"], found["missing"]) == (0, 0, 0, 0, 0)
-    assert found["kills"] >= 2 * len(failpoints.NAMES)  # each was reached, or it would have ended with 1
+    assert found["kills"] >= len(failpoints.NAMES)  # each was reached, or it would have ended with 1
 
 
 @pytest.mark.slow

@@ -105,9 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scores = score(shots(), titled=titled)
     whole = total(scores)
     print("\n".join(table(scores)))
-    print(
-        f"\n{whole.right} of {whole.count()} screens were read as what they are: {100 * whole.right / whole.count():.1f} %"
-    )
+    share = 100 * whole.right / whole.count()
+    print(f"\n{whole.right} of {whole.count()} screens were read as what they are: {share:.1f} %")
     return 1 if whole.false_waiting or whole.idle_while_working else 0
 
 

@@ -97,6 +97,10 @@ def leaked(one: Planted, out: str) -> bool:
 
 def _half(part: Any, seen: Any) -> bool:
     size = min(max(len(part) // 2, 5), 24)
+    # Whatever is so long holds one of these whole: where none of them is, the closer look is not needed.
+    step = (size + 1) // 2
+    if not any(part[at : at + step] in seen for at in range(0, len(part) - step + 1, step)):
+        return False
     return any(part[at : at + size] in seen for at in range(len(part) - size + 1))
 
 

@@ -21,7 +21,7 @@ DOCKER = "plugins/check_docker/src/tmux_sentry_check_docker/"
 #: Modules that are programs of their own -> why they may write.
 PROGRAMS = {
     "scripts/smart_wrapper.py": "the same file",
-    f"{CORE}smart_wrapper.py": "passes an agent's own bytes through unchanged, and needs nothing of the core on its host",
+    f"{CORE}smart_wrapper.py": "passes an agent's own bytes through, and has nothing of the core on its host",
 }
 #: (module, function, what writes there) -> why it may.
 ALLOWED = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -47,7 +48,9 @@ class Approvals(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        # In memory where there is one: thousands of commits are waited for.
+        memory = Path("/dev/shm")
+        self.folder = tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
         self.clock = FakeClock(1000.0)
         self.store = Store.open(Path(self.folder.name) / "state.db", self.clock)
         self.tokens = Tokens(["k" * 32])

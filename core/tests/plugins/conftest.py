@@ -29,8 +29,9 @@ print(json.dumps({"rows": rows, "names": names}))
 class Site:
     """A directory of installed plugins, and processes that see it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, warm: Any) -> None:
         self.path = path
+        self._warm = warm
         self.more: list[Path] = []
 
     def install(
@@ -100,15 +101,22 @@ class Site:
 
     def run(self, *command: str, timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
         """Run python with `command`, warnings as errors, and this site on its path."""
-        path = os.pathsep.join([*map(str, [self.path, *self.more]), *filter(None, sys.path)])
-        whole = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", **env}
+        whole = {**self._env, "PYTHONIOENCODING": "utf-8", **env}
         return subprocess.run(
             [sys.executable, "-W", "error", *command], capture_output=True, text=True, timeout=timeout, env=whole
         )
 
     def cli(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `tmux-sentry ARGS`."""
-        return self.run("-c", "import sys; from tmux_sentry.cli.main import main; sys.exit(main())", *args, **env)
+        done: subprocess.CompletedProcess[str] = self._warm.run(
+            args, Path.cwd(), {**self._env, "LANG": "C.UTF-8", **env}, 60
+        )
+        return done
+
+    @property
+    def _env(self) -> dict[str, str]:
+        path = os.pathsep.join([*map(str, [self.path, *self.more]), *filter(None, sys.path)])
+        return {"PATH": os.environ["PATH"], "PYTHONPATH": path}
 
     def load(self, **arguments: Any) -> dict[str, Any]:
         """`{"rows": [...], "names": {kind: [...]}}` of `load_registry(**arguments)` on this site alone."""
@@ -124,7 +132,7 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, warm: Any) -> Site:
     path = tmp_path / "site"
     path.mkdir()
-    return Site(path)
+    return Site(path, warm)

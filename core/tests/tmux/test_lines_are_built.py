@@ -7,6 +7,7 @@ tmux/quoting.py return; whatever else turns up is a violation, with its file and
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,50 +48,51 @@ class Module:
     functions: dict[str, Function] = field(default_factory=dict)
     imports: dict[str, tuple[str, str]] = field(default_factory=dict)  # name -> module, name there
 
+    @functools.cached_property
+    def calls(self) -> list[tuple[Function | None, ast.Call]]:
+        """Each call, and the function that it is in."""
+        inside: dict[ast.AST, Function] = {}
+        for function in self.functions.values():
+            inside |= dict.fromkeys(ast.walk(function.node), function)
+        return [(inside.get(node), node) for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+
+
+@functools.cache
+def module_of(name: str, text: str) -> Module:
+    """What is where. A Reader changes nothing in it, so that each text is read once for all of the tests."""
+    module = Module(name=name, tree=ast.parse(text))
+    for node in module.tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Name, ast.Tuple)):
+            for target, value in _pairs(node.targets[0], node.value):
+                module.constants[target] = value
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tmux_sentry."):
+            there = node.module.removeprefix("tmux_sentry.").replace(".", "/") + ".py"
+            module.imports |= {alias.asname or alias.name: (there, alias.name) for alias in node.names}
+        elif isinstance(node, ast.FunctionDef):
+            module.functions[node.name] = Function(node, module, None)
+        elif isinstance(node, ast.ClassDef):
+            for inner in node.body:
+                if isinstance(inner, ast.FunctionDef):
+                    module.functions[inner.name] = Function(inner, module, node)
+    return module
+
 
 class Reader:
     """Follows the strings of a set of modules. `found` are the violations."""
 
     def __init__(self, sources: dict[str, str]) -> None:
-        self.modules = {name: self._module(name, text) for name, text in sources.items()}
+        self.modules = {name: module_of(name, text) for name, text in sources.items()}
         self.found: list[str] = []
         self.sinks = 0
         self._done: set[tuple[int, int]] = set()
 
     def read(self) -> list[str]:
         for module in self.modules.values():
-            for function, call in self._calls(module):
+            for function, call in module.calls:
                 for argument in self._sink(module, call):
                     self.sinks += 1
                     self._follow(argument, function, module)
         return sorted(set(self.found))
-
-    # ------------------------------------------------------------------------------ what is where
-
-    def _module(self, name: str, text: str) -> Module:
-        module = Module(name=name, tree=ast.parse(text))
-        for node in module.tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Name, ast.Tuple)):
-                for target, value in _pairs(node.targets[0], node.value):
-                    module.constants[target] = value
-            elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tmux_sentry."):
-                there = node.module.removeprefix("tmux_sentry.").replace(".", "/") + ".py"
-                module.imports |= {alias.asname or alias.name: (there, alias.name) for alias in node.names}
-            elif isinstance(node, ast.FunctionDef):
-                module.functions[node.name] = Function(node, module, None)
-            elif isinstance(node, ast.ClassDef):
-                for inner in node.body:
-                    if isinstance(inner, ast.FunctionDef):
-                        module.functions[inner.name] = Function(inner, module, node)
-        return module
-
-    def _calls(self, module: Module) -> Iterator[tuple[Function | None, ast.Call]]:
-        inside: dict[ast.AST, Function] = {}
-        for function in module.functions.values():
-            inside |= dict.fromkeys(ast.walk(function.node), function)
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call):
-                yield inside.get(node), node
 
     @staticmethod
     def _sink(module: Module, call: ast.Call) -> list[ast.expr]:
@@ -177,7 +179,7 @@ class Reader:
         for other in self.modules.values():
             if other is not module and other.imports.get(name, ("", ""))[0] != module.name:
                 continue
-            for caller, call in self._calls(other):
+            for caller, call in other.calls:
                 if _called(call) == name:
                     for value in _argument(function, call, node.id):
                         passed = True
@@ -293,6 +295,7 @@ def _assigned(node: ast.FunctionDef, name: str) -> Iterator[ast.expr]:
         yield from (value for target, value in found if target == name)
 
 
+@functools.cache
 def sources() -> dict[str, str]:
     files = {file.relative_to(SOURCE).as_posix(): file for file in SOURCE.rglob("*.py")}
     return {name: file.read_text() for name, file in sorted(files.items()) if not name.startswith(NOT_US)}

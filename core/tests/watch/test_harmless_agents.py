@@ -27,9 +27,12 @@ from tmux_sentry.watch.watcher import Watcher
 
 Begin = Callable[..., Watcher]
 IDLE = "sleep 1000"
-STANDSTILL = 120.0
+#: Seconds, several times what counts as blocked; and longer until more was printed than tmux may keep.
+STANDSTILL = 20.0
 #: Seconds without progress from which on an agent counts as blocked.
 BLOCKED = 5.0
+#: MB that tmux may keep for a client that does not read.
+KEPT = 50
 
 #: Seconds that the agents rest after each 16 kB: one floods.
 PAUSES = (0.002, 0.05, 0.05)
@@ -185,7 +188,6 @@ def clients(server: Any) -> set[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_watcher_that_stands_still_blocks_no_agent_and_then_goes_on(
     tmux_server: Any, watching: Callable[[], WatchingProcess]
 ) -> None:
@@ -204,11 +206,11 @@ def test_a_watcher_that_stands_still_blocks_no_agent_and_then_goes_on(
     tmux_server.wait(lambda: all(len(agent.times) > 20 for agent in agents), "some output of all agents")
     process.signal(signal.SIGSTOP)
     until = time.monotonic() + STANDSTILL
-    while time.monotonic() < until:
+    while time.monotonic() < until or sum(len(agent.times) for agent in agents) * 16 / 1024 < 2 * KEPT:
         time.sleep(1.0)
         gaps = [agent.longest_gap() for agent in agents]
         assert max(gaps) < BLOCKED, gaps
-        assert rss(server) < memory + 50, "tmux keeps what we do not read"
+        assert rss(server) < memory + KEPT, "tmux keeps what we do not read"
     process.signal(signal.SIGCONT)
     for agent in agents:
         agent.end()
@@ -536,10 +538,10 @@ def test_a_flood_takes_no_line_of_a_calm_pane_and_ends_well(
         assert [said for said, _ in late] == list(range(1, number + 1))
         return sorted(seconds for _, seconds in late)
 
-    before = calm_lines("before", 40)
+    before = calm_lines("before", 20)
     tmux_server.send(flood, "yes", "Enter")
-    log.wait(lambda: len(log.lines(flood)) > 100_000, "the flood", timeout=30)
-    during = calm_lines("during", 100)
+    log.wait(lambda: len(log.lines(flood)) > 30_000, "the flood", timeout=30)
+    during = calm_lines("during", 60)
     for name, late in (("before", before), ("during", during)):
         _log.info("%s, %s: median %.1f ms, p99 %.1f ms", where, name, statistics.median(late) * 1e3, late[-1] * 1e3)
     assert during[-1] < 5.0

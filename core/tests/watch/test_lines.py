@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tmux_sentry.watch.lines import CONTEXT, OSC_LIMIT, LineAssembler, ModeSeen, OscSeen, Part, Printed, TitleSeen
@@ -239,13 +239,19 @@ def test_any_split_gives_the_same_lines(pieces: list[bytes], cuts: list[int], wi
     assert split.partial == whole.partial
 
 
+#: Too long a line. Byte by byte it takes long, so it is tried in a few places only.
+LONG = b"x" * (LINE_LIMIT + 9)
+
+
 @settings(max_examples=300, deadline=None)
+@example(lines=[LONG], rest=b"\r")
+@example(lines=[b"a", LONG, b"b"], rest=b"")
+@example(lines=[b"a" + OFF, LONG, b" \r"], rest=b"\xe4")
+@example(lines=[LONG + "中".encode(), b"\x1b[31mred"], rest=b"")
 @given(
     lines=st.lists(
         st.text(alphabet="ab 中e\u0301✓\xa0\u200b\x85\t").map(str.encode)
-        | st.sampled_from(
-            [b"x" * (LINE_LIMIT + 9), b" \r", b"\xff\xe4\xb8", b"\x1b[31mred", b"\x1b]0;t\x07", b"a" + OFF]
-        ),
+        | st.sampled_from([b"x" * 90, b" \r", b"\xff\xe4\xb8", b"\x1b[31mred", b"\x1b]0;t\x07", b"a" + OFF]),
         max_size=8,
     ),
     rest=st.sampled_from([b"", b" ", b"a", b"\xe4", b"\r", b"\x1b"]),

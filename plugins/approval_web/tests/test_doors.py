@@ -135,22 +135,22 @@ def test_a_session_ends_when_it_is_over_or_logged_out(site: Any, office: Any) ->
     assert other.get("/").status == 403
 
 
-def test_a_thousand_requests_are_listed_fifty_a_page(site: Any, office: Any) -> None:
-    for number in range(1000):
+def test_more_requests_than_anybody_has_are_listed_fifty_a_page(site: Any, office: Any) -> None:
+    for number in range(230):
         office.ask(f"make {number}", stage=f"s{number}")
     phone = site.logged_in()
     page, seen, path = phone.get("/"), [], "/"
-    assert "1000 requests wait" in page.words
-    assert "Page 1 of 20" in page.words
+    assert "230 requests wait" in page.words
+    assert "Page 1 of 5" in page.words
     assert "Previous" not in page.words
     while path:
         page = phone.get(path)
         rows = re.findall(r"<strong>webapp-ci: (s\d+)</strong>", page.text)
-        assert len(rows) == 50
         seen += rows
         path = next(iter(re.findall(r'rel="next" href="([^"]+)"', page.text)), "")
-    assert len(set(seen)) == 1000
-    assert "Page 20 of 20" in page.words
+        assert len(rows) == (50 if path else 30)
+    assert len(set(seen)) == 230
+    assert "Page 5 of 5" in page.words
     for odd in ("?page=0", "?page=-1", "?page=99999999", "?page=x", "?page=9" + "9" * 500, "?page=%00", "?page=%C2%B2"):
         assert phone.get(f"/{odd}").status == 200
 

@@ -54,7 +54,7 @@ CLAUDE_ASKS = framed("Bash command", "", "  npm test", "", "Do you want to proce
 GEMINI_ASKS = framed("?  Shell ls", "", "Allow execution of: 'ls'?", "", "● 1. Yes, allow once", "  2. No (esc)")
 GEMINI_BOX = [
     *framed(">   Type your message or @path/to/file"),
-    "~/shop   no sandbox   gemini-2.5-pro (99% context left)",
+    "~/shop   no sandbox   gemini-2.5-pro (99% left)",
 ]
 
 
