@@ -30,7 +30,7 @@ WORDS = (
     "Apply this change", "Permission required", r"\(Y\)es/\(N\)o", r"❯ \d+\.", r"› \d+\.", r"● \d+\.", "Working",
     "Thinking", "Waiting for", "API Error", "rate limit", "usage limit", r"^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", "Press enter",
     "Esc to cancel", "trust this folder", r"\? for shortcuts", "Type your message", "Ask anything", r"error:",
-    r"FAILED", r"\d+ passed", r"\d+ failed", "Traceback", "command not found", "npm ERR!", "Killed", "fatal:", r"@@SENTRY",
+    r"FAILED", r"\d+ passed", r"\d+ failed", "Traceback", "command not found", "npm ERR!", "Killed", r"@@SENTRY",
 )  # fmt: skip
 PEER = [re.compile(word, re.IGNORECASE) for word in WORDS]
 LOG = (
