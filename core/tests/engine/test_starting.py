@@ -99,6 +99,7 @@ def test_a_pane_that_was_not_looked_at_yet_waits(store: Store) -> None:
         ("on_signal", signal(SignalKind.STATUS, ok=True), None, True),
         ("on_signal", signal(SignalKind.STATUS, ok=True, live=False), None, True),  # an agent's, read from a capture
         ("on_signal", signal(SignalKind.STATUS, 0.5, ok=True), None, False),
+        ("on_signal", replace(signal(SignalKind.STATUS, ok=True), trust=Trust.GUESSED), None, False),
         ("on_signal", signal(SignalKind.STATE, state=AgentState.IDLE), AgentState.IDLE, False),
         ("on_idle", signal(SignalKind.STATE, state=AgentState.IDLE), AgentState.IDLE, True),
         ("on_idle", signal(SignalKind.STATE, state=AgentState.IDLE), None, False),  # not believed, or it was idle
@@ -113,6 +114,12 @@ def test_rerun_lets_it_begin_once_more(
     assert room.starter.heard(PANE, [news], became) is expected
     assert len(room.begun()) == expected
     assert room.begun() == []
+
+
+def test_a_guess_lets_it_begin_once_more_where_a_stage_acts_on_guesses(store: Store) -> None:
+    room = Room(store, {**TYPES, "min_trust": "guessed"}, rerun="on_signal").see()
+    room.cancel(*room.begun())
+    assert room.starter.heard(PANE, [replace(signal(SignalKind.STATUS, ok=True), trust=Trust.GUESSED)])
 
 
 def test_a_pane_with_an_open_run_gets_no_second_one_by_hand(store: Store) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from tmux_sentry.clock import Clock
-from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind
+from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind, Trust
 from tmux_sentry.engine.chain import BELIEVED
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
@@ -133,13 +133,17 @@ class Starter:
         """News of a pane without an open Run, and the state that its agent has entered; True when `rerun` now allows
         its pipeline once more."""
         believed = [signal for signal in signals if signal.confidence >= BELIEVED]
-        said = {"on_signal"} if any(signal.kind is SignalKind.STATUS for signal in believed) else set()
-        if became is AgentState.IDLE:
-            said.add("on_idle")
-        if not said:
+        status = max((signal.trust for signal in believed if signal.kind is SignalKind.STATUS), default=None)
+        idle = became is AgentState.IDLE
+        if status is None and not idle:
             return False
         ran = {run.pipeline for run in self._earlier if run.pane_key == pane.key}
-        again = {(one.name, pane.key) for one in self._policy.pipelines if one.name in ran and one.rerun in said}
+        again = {
+            (one.name, pane.key)
+            for one in self._policy.pipelines
+            if one.name in ran
+            and ((one.rerun == "on_idle" and idle) or (one.rerun == "on_signal" and _trusted(one, status)))
+        }
         self._again |= again
         return bool(again)
 
@@ -272,6 +276,11 @@ def _missing_stage(run: Run, now: Pipeline | None) -> str | None:
 def _run_id(now: float) -> str:
     """Sorts by time and is never the same twice: milliseconds, then chance, in hex."""
     return f"{int(now * 1000):011x}{secrets.token_hex(4)}"
+
+
+def _trusted(pipeline: Pipeline, trust: Trust | None) -> bool:
+    """Whether a STATUS of this trust would count for one of the stages: a guess begins nothing anew by default."""
+    return trust is not None and any(trust >= stage.min_trust for stage in pipeline.stages)
 
 
 def _earlier(run: PastRun) -> Earlier:

@@ -16,6 +16,11 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
         "http": "tmux-sentry-check-http",
         "webhook": "tmux-sentry-check-http",
     },
+    "parser": {
+        "sentry": "tmux-sentry-parser-sentry",
+        "agents": "tmux-sentry-parser-agents",
+        "heuristic": "tmux-sentry-parser-heuristic",
+    },
     "notifier": {
         "stdout": "tmux-sentry-notify-stdout",
         "wechat_work": "tmux-sentry-notify-wechat",

@@ -1,0 +1,1 @@
+"""Guesses results and errors from the plain output of test runners, linters, builds, git and shells."""
