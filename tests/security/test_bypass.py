@@ -44,6 +44,8 @@ ALLOWED = {
     (f"{CORE}cli/doctor.py", "_answering", "standard stream"): LOADED,
     (f"{CORE}cli/approvals.py", "login", "click.echo"): "the address of a login, which was asked for itself",
     (f"{CORE}registry.py", "load_registry", "standard stream"): LOADED,
+    (f"{CORE}cli/agent_hooks.py", "install", "click.echo"): "hooks for pasting, whole: constants",
+    (f"{CORE}cli/agent_hooks.py", "_show", "click.echo"): "hooks for pasting, whole: constants and our own path",
     (f"{CORE}cli/completions.py", "command", "click.echo"): CONSTANT,
     (f"{CORE}cli/hosts.py", "_decide", "click prompt"): CONSTANT,
     (f"{CORE}demo.py", "TerminalApprovals._ask", "click prompt"): CONSTANT,

@@ -50,6 +50,7 @@ COMMANDS = {
     "db": ("tmux_sentry.cli.db:db", "Check, back up and restore the state database."),
     "notify": ("tmux_sentry.cli.notify:notify", "Try a channel, look at the messages, be silent for a while."),
     "checks": ("tmux_sentry.cli.checks:checks", "Ask an outside service by hand."),
+    "hooks": ("tmux_sentry.cli.agent_hooks:hooks", "Have the agents' own hooks report what they do."),
     "plugins": ("tmux_sentry.cli.plugins:plugins", "List the installed plugins, and agree to them."),
     "schema": ("tmux_sentry.cli.schema:command", "Print the JSON Schema of policies or hosts files."),
     "completions": ("tmux_sentry.cli.completions:command", "Print the completion script of a shell."),

@@ -46,6 +46,19 @@ def replace_file(path: Path, before: bytes | None, after: bytes) -> None:
         raise SentryError(f"cannot write {path}", error.strerror or str(error), "it is as it was") from error
 
 
+def delete_file(path: Path, before: bytes) -> None:
+    """Take away the file that holds `before`, and a link to it. Raises as `replace_file` does."""
+    target = Path(os.path.realpath(path))
+    try:
+        _unchanged(path, target, before)
+        target.unlink()
+        if path.is_symlink():
+            path.unlink()
+        sync_directory(target.parent)
+    except OSError as error:
+        raise SentryError(f"cannot remove {path}", error.strerror or str(error), "it is as it was") from error
+
+
 def back_up(path: Path, why: str, data: bytes) -> Path:
     """Keep `data`, what `path` holds, beside it, under a name that says why and when; readable by us alone."""
     target = Path(os.path.realpath(path))
@@ -69,8 +82,8 @@ def back_up(path: Path, why: str, data: bytes) -> Path:
 
 
 @contextlib.contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Let nobody else who asks here change files that belong together. Raises SentryError."""
+def alone(directory: Path, what: str = "secrets") -> Iterator[None]:
+    """Let nobody else who asks here change files that belong together; `what` they hold. Raises SentryError."""
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -81,7 +94,7 @@ def alone(directory: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        raise Refused("another command is changing secrets", f"it holds {directory}", "try again in a moment") from None
+        raise Refused(f"another command is changing {what}", f"it holds {directory}", "try again in a moment") from None
     except OSError:
         pass  # a file system without locks
     try:

@@ -1,0 +1,1 @@
+"""The agents' own lifecycle hooks: put into their configuration, taken out again, and what one says when it runs."""
