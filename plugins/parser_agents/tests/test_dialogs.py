@@ -122,3 +122,9 @@ def test_a_dialog_whose_head_has_scrolled_off_is_not_all_there() -> None:
 def test_a_title_that_works_speaks_against_a_dialog(agent: str) -> None:
     title = {"claude": "⠐ topic", "codex": "⠋ shop", "gemini": "✦  Working… (shop)"}[agent]
     assert state_of(read(shot(agent, "permission-1").rows, agent, title)) is AgentState.WORKING
+
+
+def test_a_dialog_whose_highlight_cannot_be_seen_is_answered_by_no_rule() -> None:
+    dialog = dialog_of(read(shot("opencode", "permission-1").rows, "opencode"))
+    assert dialog is not None
+    assert "highlighted" in dialog.doubt

@@ -69,6 +69,7 @@ def find(rule: DialogRule, layout: Layout) -> Found | None:
         command=command,
         truncated=cut or not exact or not whole or start is None,
         cwd=folder.group(1).strip() if folder is not None else "",
+        doubt=rule.doubt,
         kind=rule.kind,
     )
     return Found(dialog=dialog, evidence=asked or ends[-1].strip())

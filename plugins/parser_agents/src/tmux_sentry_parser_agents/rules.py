@@ -94,6 +94,7 @@ class DialogRule:
     cwd: Any | None
     cut: Any | None
     edges: str
+    doubt: str
     unless: tuple[str, ...]
 
 
@@ -231,6 +232,7 @@ def _dialog(raw: Mapping[str, Any]) -> DialogRule:
         cwd=_pattern(raw.get("cwd")),
         cut=_pattern(raw.get("cut")),
         edges=raw.get("edges", ""),
+        doubt=raw.get("doubt", ""),
         unless=tuple(raw.get("unless", ())),
     )
 
