@@ -1,7 +1,7 @@
 """Start the agents that are installed here, look at their first screen, and report drift: `make canary`.
 
-Nothing is typed and nothing is asked of a model: each agent starts in an empty folder and a tmux server of its own, and
-is ended when its screen has come to rest. Drift is an agent that is newer than its rules, or a first screen that no rule
+Nothing is typed and no model is asked: each agent starts in an empty folder and a tmux server of its own, and
+is ended when its screen rests. Drift is an agent that is newer than its rules, or a first screen that no rule
 knows (a login, where the agent has none). Ends with 1 where there is drift.
 """
 
