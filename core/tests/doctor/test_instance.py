@@ -93,6 +93,11 @@ def test_only_a_flock_on_that_very_file_counts() -> None:
         assert not held_by(line, device, 42), line
 
 
+def test_an_agent_that_is_newer_than_its_rules_is_a_note() -> None:
+    (found,) = instance.waiting(Known(newer_agents=("claude 3.0 (known up to 2.1)",)))
+    assert (found.level, "claude 3.0" in found.what) == (Level.NOTE, True)
+
+
 def test_what_waits_for_a_person_is_told() -> None:
     assert list(instance.waiting(Known())) == []
     found = list(instance.waiting(Known(observe_only="restored", approvals=1, held_runs=2)))

@@ -110,6 +110,7 @@ def test_an_agent_that_is_newer_than_its_rules_is_believed_less_and_its_dialogs_
     newer = [row.replace("v2.1.197", "v3.0.1  ") for row in rows]
     [state] = read(newer, "claude", parser=parser)
     assert state.confidence < known.confidence
+    assert (known.newer, "claude 3.0.1" in state.newer) == ("", True)
     # The version is shown once, at the start; it is still the same program later.
     dialog = dialog_of(read(shot("claude", "permission-1").rows, "claude", parser=parser))
     assert dialog is not None
@@ -128,7 +129,7 @@ def test_an_agent_that_the_process_does_not_name_is_known_by_its_banner(agent: s
 
 
 def test_any_other_program_is_never_idle() -> None:
-    assert state_of(read(("$ make", "done", "$ "), "")) is not AgentState.IDLE
+    assert state_of(read(("$ make", "done", "$ "), "", command="bash")) is AgentState.UNKNOWN
     assert state_of(read(("> ",), "someone")) is AgentState.UNKNOWN
 
 

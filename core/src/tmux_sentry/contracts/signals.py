@@ -97,6 +97,7 @@ class Signal:
     rule: str = ""  # which of the parser's rules it comes from
     origin: Origin = Origin.EVENT  # for STATE
     agent: str = ""  # for STATE: the agent that it is about, as the parser knows it
+    newer: str = ""  # for STATE: which agent is newer than what the parser knows of it, for people; "" for none
     signature: Signature | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 

@@ -74,6 +74,11 @@ def waiting(known: Known) -> Iterator[Finding]:
     if known.held_runs:
         fix = "see tmux-sentry status and tmux-sentry runs list, then: tmux-sentry runs resume RUN"
         yield note("runs", f"{count(known.held_runs, 'run')} held until a person says go", fix)
+    for name in known.newer_agents:
+        fix = (
+            "upgrade the parsers, or look with `tmux-sentry explain --pane ID` whether its screens are read right"
+        )
+        yield note("agents", f"an agent is newer than what is known of its screens: {name}", fix)
 
 
 def held_by(locks: str, device: int, inode: int) -> bool:

@@ -41,6 +41,7 @@ class Known:
     held_runs: int = 0
     undelivered: tuple[Undelivered, ...] = ()
     unwell: tuple[ChannelHealth, ...] = ()  # channels that do not work
+    newer_agents: tuple[str, ...] = ()  # than what is known of their screens
 
 
 def read_known(database: Database, *, since: float, overdue: float) -> Known:
@@ -64,6 +65,7 @@ def read_known(database: Database, *, since: float, overdue: float) -> Known:
         held_runs=sum(run.held is not None for run in runs),
         undelivered=undelivered,
         unwell=tuple(store.unwell_channels()),
+        newer_agents=tuple(map(str, json.loads(values.get("newer agents", "[]")))),
     )
 
 

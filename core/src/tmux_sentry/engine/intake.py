@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from tmux_sentry.clock import Clock
@@ -50,6 +50,9 @@ from tmux_sentry.watch import events as watched
 
 log = logging.getLogger(__name__)
 
+#: Agents that are newer than what is known of them, of which the doctor hears.
+_NEWER = 20
+
 
 class Intake:
     """The loop's thread owns it. `tell_states` are the agent states that people want to hear of, by host."""
@@ -85,6 +88,7 @@ class Intake:
         self._keys = keys
         self._let_go = taken
         self._tell_states = tell_states
+        self._newer: set[str] = set()
         self._away: dict[str, float] = {}  # Runs whose pane is not watched, since when (epoch seconds)
 
     def record(self, record: watched.WatchRecord) -> None:
@@ -128,6 +132,7 @@ class Intake:
             self._keys.forget(pane)
         else:
             self._table.hear(pane, signals, screen=isinstance(observation, Screen))
+        self._note_newer(signals)
         now = self._panes.get(pane)
         became = now.state if now is not None and before is not None and now.state is not before.state else None
         if became is not None:
@@ -181,6 +186,13 @@ class Intake:
             self._move(run, observation, events, sure=True)
         for seen in held:
             self.observation(*seen)
+
+    def _note_newer(self, signals: Iterable[Signal]) -> None:
+        """For the doctor: agents that their parser does not know in this version."""
+        newer = {clean(signal.newer, 100) for signal in signals if signal.newer} - self._newer
+        if newer and len(self._newer) < _NEWER:
+            self._newer |= newer
+            self._store.save_newer_agents(self._newer)
 
     def settle(self) -> None:
         """Believe the states that have been agreed upon for long enough."""

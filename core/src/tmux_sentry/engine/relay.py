@@ -105,7 +105,7 @@ def is_sound(dialog: object) -> bool:
     """Whether a plugin's dialog has the types, sizes and key names that it may have."""
     return (
         isinstance(dialog, Dialog)
-        and all(_is_text(text, _TEXT) for text in (dialog.question, dialog.command, dialog.cwd))
+        and all(_is_text(text, _TEXT) for text in (dialog.question, dialog.command, dialog.cwd, dialog.doubt))
         and _is_text(dialog.kind, _LABEL)
         and isinstance(dialog.truncated, bool)
         and _is_text(dialog.fingerprint, _LABEL)

@@ -343,6 +343,11 @@ class Store:
         with self._database.read() as connection:
             return list(json.loads(_get(connection, f"clients {host}") or "[]"))
 
+    def save_newer_agents(self, names: Iterable[str]) -> None:
+        """Commit which agents were seen that are newer than what is known of them, for the doctor."""
+        with self._database.write() as connection:
+            _put(connection, "newer agents", json.dumps(sorted(names)))
+
     def pane_secret(self, pane_key: str) -> str | None:
         """What `save_pane_secret` kept for a pane."""
         with self._database.read() as connection:

@@ -64,7 +64,8 @@ class AgentsParser:
         newer = self._newer(rules, layout, pane)
         verdict = judge(rules, layout, pane)
         signals = _signals(verdict.winner, observation, certainty * (_NEWER if newer else 1.0), newer)
-        return [replace(signal, agent=rules.agent) for signal in signals] if rules.agent != GENERIC else signals
+        agent = rules.agent if rules.agent != GENERIC else ""
+        return [replace(signal, agent=agent, newer=newer) for signal in signals]
 
     def explain(self, observation: Observation, pane: PaneFacts) -> list[RuleTrace]:
         """Every rule that was tried on a screen."""
@@ -103,7 +104,7 @@ class AgentsParser:
             _log.warning(
                 "%s %s is newer than its rules (%s): what it shows is believed less", rules.agent, text, checked
             )
-        return f"{rules.agent} {text}"
+        return f"{rules.agent} {text} (known up to {'.'.join(map(str, rules.checked))})"
 
     def _title(self, observation: Title, pane: PaneFacts) -> list[Signal]:
         rules = self._rules.get(pane.agent) if pane.agent else None
@@ -144,7 +145,7 @@ def _signals(winner: Match | None, screen: Screen, certainty: float, newer: str)
     if winner is not None and winner.dialog is not None:
         dialog = winner.dialog
         if newer:
-            dialog = replace(dialog, doubt=f"{newer} is newer than what is known of its dialogs")
+            dialog = replace(dialog, doubt=f"its agent is newer than its rules: {newer}")
         signals.append(
             replace(
                 state,

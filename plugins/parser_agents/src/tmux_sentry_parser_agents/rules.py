@@ -133,7 +133,8 @@ def load(folder: Path | None) -> dict[str, AgentRules]:
             own = _read(stream.read(LARGEST + 1), str(path))
         raw[own["agent"]] = _merged(raw.get(own["agent"], {}), own)
     common = raw.pop(COMMON)
-    return {name: _compiled(_merged(common, one)) for name, one in raw.items()}
+    # A shell without an agent has not exited.
+    return {name: _compiled(_merged(common if name != GENERIC else {}, one)) for name, one in raw.items()}
 
 
 def parse_version(text: str) -> tuple[int, ...]:
