@@ -104,6 +104,11 @@ def test_a_broken_rules_file_is_told_with_its_place(
         (("--screen", "x", "--pane", "%1"), "give one of"),
         (("--screen", "none.txt"), "cannot be read"),
         (("--screen", "large.txt"), "larger than"),
+        (("--screen", "x", "--cast", "x"), "give one of"),
+        (("--screen", "large.txt", "--cursor", "1"), "is no place"),
+        (("--cast", "x.cast", "--cursor", "1,1"), "belong to --screen"),
+        (("--cast", "x.cast", "--title", "x"), "--title belongs to"),
+        (("--cast", "large.txt"), "large.txt:1: "),
     ],
 )
 def test_bad_usage_is_told(
@@ -127,3 +132,19 @@ def test_a_live_pane_is_looked_at_and_left_as_it_was(
     told = explained(capsys, "--pane", pane, "--agent", "claude", "--hosts", str(hosts))
     assert (told["state"], told["prompt"]["command"]) == ("waiting", "npm test")
     tmux_server.wait(lambda: tmux_server.run("show-options", "-s") + tmux_server.run("list-clients") == before)
+
+
+def test_a_recording_is_a_line_for_each_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.cast"
+    event = '@@SENTRY {"type":"STATUS","stage":"build","ok":true}'
+    events = [[1.0, "o", "\x1b]2;one\x07"], [2.0, "o", f"{event}\r\n"], [3.0, "o", "\x1b]0;\u202etwo\x07"]]
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in ({"version": 2, "width": 80, "height": 24}, *events)))
+    assert main(["explain", "--cast", str(path), "--json"]) == 0
+    points = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["at"], one["kind"]) for one in points] == [(1.0, "title"), (2.0, "event"), (3.0, "title")]
+    assert main(["explain", "--cast", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "    1.000  title one",
+        f"    2.000  event STATUS   {event}",
+        "    3.000  title \ufffdtwo",
+    ]

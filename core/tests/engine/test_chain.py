@@ -132,6 +132,13 @@ def test_a_dialog_that_stands_there_is_believed_sooner() -> None:
     assert chain.settle(opinion, 5.0 + CALM).now.state is WAITING
 
 
+def test_a_dialog_that_was_just_answered_calls_nobody_again() -> None:
+    opinion = told((0.0, says(WAITING)), (5.0, says(WORKING, Origin.OSC)))
+    assert opinion.now.state is WORKING
+    assert chain.settle(opinion, 5.0 + CALM).now.state is WORKING
+    assert chain.settle(opinion, 5.0 + OVERRULED).now.state is WAITING
+
+
 def test_the_same_event_again_is_a_new_moment() -> None:
     opinion = told((0.0, says(WORKING, Origin.EVENT)), (1.0, says(IDLE)), (3.5, says(WORKING, Origin.EVENT)))
     opinion = chain.settle(opinion, 1.0 + OVERRULED)

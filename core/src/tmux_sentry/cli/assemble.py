@@ -13,13 +13,16 @@ from tmux_sentry.cli.session import Session, locked_store, read_hosts, transport
 from tmux_sentry.policy.model import ExternalCheck, Policy
 
 if TYPE_CHECKING:
+    from tmux_sentry.clock import Clock
     from tmux_sentry.config.hosts import Host
     from tmux_sentry.contracts import ApprovalBackend
     from tmux_sentry.engine.conductor import Step
     from tmux_sentry.engine.runner import Runner
+    from tmux_sentry.recording.recorder import Recorder
     from tmux_sentry.state.store import Store
     from tmux_sentry.transport.base import Transport
     from tmux_sentry.watch.events import Sink
+    from tmux_sentry.watch.tap import Tap
     from tmux_sentry.watch.watcher import Watcher
 
 
@@ -31,6 +34,7 @@ def build_runner(
     *,
     dry_run: bool = False,
     once: bool = False,
+    record: bool = False,
     take_over: bool = False,
 ) -> Iterator[Runner]:
     """A Runner on the locked database (or, for a dry run, on memory), with its control socket open."""
@@ -41,14 +45,19 @@ def build_runner(
     from tmux_sentry.control.server import ControlServer
     from tmux_sentry.engine.runner import Parts, Runner
     from tmux_sentry.transport.access import TransportAccess
+    from tmux_sentry.watch.tap import nobody
 
     clock, registry = SystemClock(), session.registry
     hosts = read_hosts(session, hosts_file)
     own = () if dry_run else session.settings.notification_channels
     bar = Bar(output.progress) if output.on_terminal() and not dry_run else None
 
+    recorder: Recorder | None = None
+
     def observe(step: Step) -> None:
         registry.observe(step)
+        if recorder is not None:
+            recorder.step(step)
         if bar is not None:
             bar.step(step)
 
@@ -57,11 +66,15 @@ def build_runner(
 
     with ExitStack() as stack:
         store: Store = stack.enter_context(_memory(session) if dry_run else locked_store(session, clock, recover=True))
+        if record:  # under the lock: it removes old recordings
+            recorder = _recorder(session, clock)
+            stack.callback(recorder.close)
+        tap = nobody if recorder is None else recorder
         ways = {host.name: stack.enter_context(closing(transport_of(session, hosts, host))) for host in hosts}
         runner = Runner(
             Parts(
                 policy=policy,
-                watchers={host.name: _watcher(host, ways[host.name], store, dry_run=dry_run) for host in hosts},
+                watchers={host.name: _watcher(host, ways[host.name], store, tap, dry_run=dry_run) for host in hosts},
                 tell_states={host.name: host.watch.notify for host in hosts},
                 prompts={host.name: host.watch.prompt for host in hosts},
                 store=store,
@@ -104,7 +117,7 @@ def _checks(policy: Policy) -> list[str]:
     return [one.type for one in telling.actions(policy) if isinstance(one, ExternalCheck)]
 
 
-def _watcher(host: Host, transport: Transport, store: Store, *, dry_run: bool) -> Callable[[Sink], Watcher]:
+def _watcher(host: Host, transport: Transport, store: Store, tap: Tap, *, dry_run: bool) -> Callable[[Sink], Watcher]:
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.watch.watcher import Watcher
 
@@ -121,6 +134,24 @@ def _watcher(host: Host, transport: Transport, store: Store, *, dry_run: bool) -
         max_panes=how.max_panes,
         left=left,
         channel=channel,
+        tap=tap,
+    )
+
+
+def _recorder(session: Session, clock: Clock) -> Recorder:
+    """Writes what the panes print; raises SentryError where it cannot."""
+    from tmux_sentry import __version__
+    from tmux_sentry.recording.recorder import Recorder
+
+    settings = session.settings
+    return Recorder(
+        settings.home / "recordings",
+        session.app.redact,
+        clock,
+        version=__version__,
+        limit=settings.recording_bytes,
+        total=settings.recordings_bytes,
+        keep=settings.recordings_keep,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,8 +26,13 @@ _LARGEST = 8 << 20
 @click.command("explain")
 @click.option("--screen", type=click.Path(dir_okay=False, path_type=Path), help="A capture in a file; - is stdin.")
 @click.option("--pane", help="A live pane (%3, or session:window.index); it is only looked at.")
+@click.option("--cast", type=click.Path(dir_okay=False, path_type=Path), help="A recording: its states, in time.")
 @click.option("--agent", help="Which agent it is: claude, codex, gemini, ...")
 @click.option("--title", help="The pane's title at that moment.")
+@click.option("--cursor", help="Where the cursor is: COLUMN,ROW from 0,0. For --screen; default: the last row.")
+@click.option(
+    "--width", type=click.IntRange(1, 1000), help="The pane's columns. For --screen; default: its longest line."
+)
 @click.option("--host", help="Where the pane is, if several hosts have one of that name.")
 @click.option("--all", "every", is_flag=True, help="Also list the rules that did not match.")
 @hosts_option
@@ -34,8 +41,11 @@ _LARGEST = 8 << 20
 def command(
     screen: Path | None,
     pane: str | None,
+    cast: Path | None,
     agent: str | None,
     title: str | None,
+    cursor: str | None,
+    width: int | None,
     host: str | None,
     every: bool,
     hosts_file: Path | None,
@@ -44,16 +54,24 @@ def command(
 ) -> None:
     """Show what each parser makes of a screen: the state, which rules matched, what spoke against them.
 
-    Give one of --screen and --pane.
+    Give one of --screen, --pane and --cast. With --json, --cast prints an object a line.
     """
     from tmux_sentry.cli.parts import wanted
     from tmux_sentry.engine.explaining import explain
 
-    if (screen is None) == (pane is None):
-        raise UsageError("give one of --screen FILE and --pane ID", "", "see: tmux-sentry explain --help")
+    if [screen, pane, cast].count(None) != 2:
+        what = "give one of --screen FILE, --pane ID and --cast FILE"
+        raise UsageError(what, "", "see: tmux-sentry explain --help")
+    if screen is None and (cursor, width) != (None, None):
+        raise UsageError("--cursor and --width belong to --screen", "a pane and a recording say it themselves")
     session = begin(env_file)
+    if cast is not None:
+        if title is not None:
+            raise UsageError("--title belongs to --screen and --pane", "a recording has its titles in it")
+        _play(session, cast, agent or "", as_json)
+        return
     if screen is not None:
-        seen, facts = _from_file(screen, agent or "", title or "")
+        seen, facts = _from_file(screen, agent or "", title or "", _cursor(cursor), width)
     else:
         assert pane is not None
         seen, facts = _live(session, hosts_file, pane, host, agent, title)
@@ -66,15 +84,63 @@ def command(
         _show(explanation, every)
 
 
-def _from_file(path: Path, agent: str, title: str) -> tuple[Screen, PaneFacts]:
+def _from_file(
+    path: Path, agent: str, title: str, cursor: tuple[int, int] | None, width: int | None
+) -> tuple[Screen, PaneFacts]:
     from tmux_sentry.contracts import PaneFacts, PaneIdentity, Screen, TextSource
+    from tmux_sentry.watch.source import agent_of
 
     lines = _read(path)
     identity = PaneIdentity(host="file", server_pid=0, server_start=0, pane_id="%0", pane_pid=0)
-    width = max(map(len, lines), default=0)
-    facts = PaneFacts(identity=identity, agent=agent, title=title, width=max(width, 1), source=TextSource.CAPTURE)
-    cursor = (0, max(len(lines) - 1, 0))
+    agent = agent or agent_of("", title)
+    width = width or max(1, *map(len, lines), 1)
+    facts = PaneFacts(identity=identity, agent=agent, title=title, width=width, source=TextSource.CAPTURE)
+    cursor = cursor or (0, max(len(lines) - 1, 0))
     return Screen(pane=identity, at=0.0, lines=lines, rows=lines, cursor=cursor), facts
+
+
+def _cursor(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    column, _, row = text.partition(",")
+    if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in (column, row)):
+        raise UsageError(f"--cursor {clean(text, 40)} is no place", "it is COLUMN,ROW, from 0,0", "--cursor 2,17")
+    return int(column), int(row)
+
+
+def _play(session: Session, path: Path, agent: str, as_json: bool) -> None:
+    from tmux_sentry.cli.parts import wanted
+    from tmux_sentry.recording import facts
+    from tmux_sentry.recording.asciicast import open_cast
+    from tmux_sentry.recording.stage import Stage, VirtualClock, start_of
+    from tmux_sentry.recording.terminal import running
+    from tmux_sentry.recording.timeline import Timeline
+
+    parsers = wanted(session, session.registry.parsers)
+    with open_cast(path) as cast:
+        clock, info = VirtualClock(start_of(cast)), facts.first(cast.header)
+        if agent:
+            info = replace(info, command=agent)  # so that it is read as that agent's panes are
+        timeline = Timeline(parsers, clock, output.emit_line if as_json else _point, agent)
+        with running(cast.header.width, cast.header.height) as terminal:
+            Stage(cast, terminal, info, clock, timeline.sink).play(timeline)
+        if cast.torn:
+            output.warn("the recording ends in the middle of a line: whoever wrote it was stopped")
+    for name, why in timeline.broken.items():
+        output.warn(f"parser {clean(name)} could not be asked: {clean(why)}")
+
+
+def _point(point: Mapping[str, Any]) -> None:
+    """A line of the timeline: when, what kind, and what it is."""
+    at, kind = f"{point['at']:9.3f}", point["kind"]
+    if kind == "state":
+        sure = f"{point['confidence']:.2f}"
+        output.say(f"{at}  {kind:<6}{point['state']:<9}{sure}  {clean(point['winner'])}")
+    elif kind == "event":
+        output.say(f"{at}  {kind:<6}{clean(point['event'], 20):<9}{clean(point['evidence'], 200)}")
+    else:
+        text = point.get("title") or point.get("text") or point.get("keys") or ""
+        output.say(f"{at}  {kind:<6}{clean(text, 200)}")
 
 
 def _read(path: Path) -> tuple[str, ...]:

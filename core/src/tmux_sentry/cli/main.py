@@ -45,6 +45,7 @@ COMMANDS = {
     "wrap": ("tmux_sentry.cli.wrap:command", "Run an agent so that its start, reports and end are known."),
     "emit": ("tmux_sentry.cli.emit:command", "Hand an event over from inside a pane."),
     "explain": ("tmux_sentry.cli.explain:command", "Show what each parser makes of a screen, and why."),
+    "replay": ("tmux_sentry.cli.replay:command", "Run a policy over a recording; nothing is sent."),
     "secrets": ("tmux_sentry.cli.secrets:secrets", "Encrypt, check and rotate values of env files and YAML."),
     "doctor": ("tmux_sentry.cli.doctor:command", "Look for everything that is wrong here, with its fix."),
     "db": ("tmux_sentry.cli.db:db", "Check, back up and restore the state database."),

@@ -66,6 +66,11 @@ def emit_json(data: Any, *, redact: Redactor | None = None) -> None:
     click.echo(json.dumps(data_out(data, redact or current().redact), indent=2))
 
 
+def emit_line(data: Any, *, redact: Redactor | None = None) -> None:
+    """Print `data` as JSON on one line, for output of which each line is a document."""
+    click.echo(json.dumps(data_out(data, redact or current().redact)))
+
+
 def say(text: str, *, redact: Redactor | None = None) -> None:
     """Print `text`, which may have several lines, on stdout."""
     click.echo(text_out(text, redact or current().redact, lines=True))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--plugins", help="The whole plugin set of this run: NAME,NAME,... (see: tmux-sentry plugins).")
 @click.option("--dry-run", is_flag=True, help="Say what would be typed first, and touch nothing.")
 @click.option("--once", is_flag=True, help="End with the runs matched at the start; 0 if all succeeded.")
+@click.option("--record", is_flag=True, help="Record what the panes print, without secrets: see docs/replay.md.")
 @click.option("--take-over", is_flag=True, help="Take panes over from another instance or from a lost database.")
 def command(
     hosts_file: Path | None,
@@ -35,6 +36,7 @@ def command(
     plugins: str | None,
     dry_run: bool,
     once: bool,
+    record: bool,
     take_over: bool,
 ) -> int:
     """Watch the panes and walk them through the policy, in the foreground. Ctrl+C stops it cleanly."""
@@ -44,7 +46,10 @@ def command(
     for warning in session.settings.warnings:
         output.warn(warning)
     policy = read_policy(session, policies or _default_policy())
-    with build_runner(session, policy, hosts_file, dry_run=dry_run, once=once, take_over=take_over) as runner:
+    if record and dry_run:
+        raise UsageError("--record and --dry-run do not go together", "a dry run writes no file", "leave one out")
+    options = {"dry_run": dry_run, "once": once, "record": record, "take_over": take_over}
+    with build_runner(session, policy, hosts_file, **options) as runner:
         interrupted = run_until_signal(runner)
         if interrupted is None:
             if not once or dry_run or runner.succeeded:

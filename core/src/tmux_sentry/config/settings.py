@@ -29,9 +29,9 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 class Settings:
     """What the variables say. `values` are the raw ones, for plugins; secrets stay out of `repr`.
 
-    `approval_secret` is newest first, and empty when web links are off. `approval_token_ttl` and `database_keep` are
-    seconds. `secrets` are the values of all secret variables and of all that were encrypted, for the redactor; `vault`
-    opens the encrypted values of other files.
+    `approval_secret` is newest first, and empty when web links are off. `approval_token_ttl`,
+    `database_keep` and `recordings_keep` are seconds. `secrets` are the values of all secret variables and of all that
+    were encrypted, for the redactor; `vault` opens the encrypted values of other files.
     """
 
     home: Path
@@ -39,6 +39,9 @@ class Settings:
     database_allow_network_fs: bool = False
     database_keep: float = 90 * DAY
     log_level: str = "INFO"
+    recording_bytes: int = 64 << 20
+    recordings_bytes: int = 1024 << 20
+    recordings_keep: float = 14 * DAY
     approval_secret: tuple[str, ...] = field(default=(), repr=False)
     approval_token_ttl: int = 3600
     notification_channels: tuple[str, ...] = ("stdout",)
@@ -148,6 +151,9 @@ def load_settings(
         database_path=_path(values["DATABASE_PATH"], user_home) if values.get("DATABASE_PATH") else home / "state.db",
         database_allow_network_fs=_yes("DATABASE_ALLOW_NETWORK_FS", values.get("DATABASE_ALLOW_NETWORK_FS") or "no"),
         database_keep=_whole("DATABASE_KEEP_DAYS", values, encrypted, "days", 90, most=36500) * DAY,
+        recording_bytes=_whole("RECORDING_MAX_MB", values, encrypted, "megabytes", 64, most=500) << 20,
+        recordings_bytes=_whole("RECORDINGS_MAX_MB", values, encrypted, "megabytes", 1024, most=10**6) << 20,
+        recordings_keep=_whole("RECORDINGS_KEEP_DAYS", values, encrypted, "days", 14, most=36500) * DAY,
         log_level=_log_level(values.get("LOG_LEVEL") or "INFO", hidden="LOG_LEVEL" in encrypted),
         approval_secret=_approval_secret(_words(values.get("APPROVAL_SECRET", "")), warnings),
         approval_token_ttl=_whole("APPROVAL_TOKEN_TTL", values, encrypted, "seconds", 3600),

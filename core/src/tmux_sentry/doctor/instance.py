@@ -75,9 +75,7 @@ def waiting(known: Known) -> Iterator[Finding]:
         fix = "see tmux-sentry status and tmux-sentry runs list, then: tmux-sentry runs resume RUN"
         yield note("runs", f"{count(known.held_runs, 'run')} held until a person says go", fix)
     for name in known.newer_agents:
-        fix = (
-            "upgrade the parsers, or look with `tmux-sentry explain --pane ID` whether its screens are read right"
-        )
+        fix = "upgrade the parsers, or look with `tmux-sentry explain --pane ID` whether its screens are read right"
         yield note("agents", f"an agent is newer than what is known of its screens: {name}", fix)
 
 

@@ -63,6 +63,11 @@ class Perception:
                 self._drop(name)
         return tuple(signals)
 
+    def read_here(self, observation: Observation, pane: PaneFacts) -> tuple[Signal, ...]:
+        """Parse on the caller's thread, however long it takes: for a replay, which a thread for each line would slow
+        down, and which nobody waits for but the person who can stop it."""
+        return tuple(signal for name in self._parsers for signal in self._ask(name, observation, pane))
+
     def check(self) -> None:
         """Drop a parser that hangs and go on without it; called now and then by the engine."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -41,7 +41,10 @@ class Starter:
         panes: Panes,
         env: Mapping[str, str],
         quarantine: Quarantine,
+        new_id: Callable[[float], str] | None = None,
     ) -> None:
+        """`new_id(now)` names a new Run; the same ids again make a replay that says the same again."""
+        self._new_id = new_id or _run_id
         self._quarantine = quarantine
         self._policy = policy
         self._store = store
@@ -102,7 +105,7 @@ class Starter:
             raise UsageError(f"pane {pane.info.identity.pane_id} has an open run", "", "see: tmux-sentry runs list")
         info = pane.info
         run = Run(
-            id=_run_id(self._clock.now()),
+            id=self._new_id(self._clock.now()),
             pipeline=pipeline,
             pane=info.identity,
             pane_name=clean(info.name, 200),

@@ -36,6 +36,11 @@ class StreamRedactor:
         """Characters that are held back."""
         return max(self._least, 2 * self._redact.longest)
 
+    @property
+    def held(self) -> int:
+        """Characters at the end of what was fed of which it is not decided yet what becomes of them."""
+        return len(self._held)
+
     def feed(self, text: str) -> str:
         """Take the next piece; returns what can leave now, without secrets."""
         self._held += text

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import Emitted, Lines, Osc, PaneClosed, PaneIdentity, Screen, TextSource, Title
 from tmux_sentry.tmux.model import Capture, PaneInfo
+from tmux_sentry.watch import tap as taped
 from tmux_sentry.watch.columns import columns_of
 from tmux_sentry.watch.events import Activity, AgentSeen, Sink, Whole
 from tmux_sentry.watch.lines import LineAssembler, ModeSeen, OscSeen, Part, Printed, TitleSeen
 from tmux_sentry.watch.source import agent_now, agent_on, text_source
+from tmux_sentry.watch.tap import Tap, nobody
 
 #: Seconds between two captures, and between two Activity records, of one pane.
 EVERY = 0.2
@@ -53,8 +55,9 @@ class WatchedPane:
     The sink is called with the pane's lock held: that is what keeps its records in order.
     """
 
-    def __init__(self, info: PaneInfo, sink: Sink, clock: Clock) -> None:
-        self._sink, self._clock = sink, clock
+    def __init__(self, info: PaneInfo, sink: Sink, clock: Clock, tap: Tap = nobody) -> None:
+        """`tap` gets what comes in, for a recording."""
+        self._sink, self._clock, self._tap = sink, clock, tap
         self._lock = threading.RLock()
         self._info = info
         self._title = info.title
@@ -79,6 +82,7 @@ class WatchedPane:
         self._finishing = False
         self._closed = False
         self.reading = False  # whether anyone wants its text
+        tap(info.identity, taped.Found(info))
 
     @property
     def identity(self) -> PaneIdentity:
@@ -128,6 +132,7 @@ class WatchedPane:
         with self._lock:
             if self._closed or not self.reading:
                 return False
+            self._tap(self.identity, taped.Printed(data))
             at, now = self._clock.now(), self._clock.monotonic()
             self._dirty = now if self._dirty is None else self._dirty
             self._basis = None
@@ -150,6 +155,7 @@ class WatchedPane:
         """A process in the pane has handed this over out of band; False when the pane is closed."""
         with self._lock:
             if not self._closed:
+                self._tap(self.identity, taped.Handed(text, entry))
                 self._sink(Emitted(pane=self.identity, at=self._clock.now(), text=text, entry=entry))
             return not self._closed
 
@@ -157,12 +163,14 @@ class WatchedPane:
         """The stream has brought this pane's output from the first byte on: nothing is torn."""
         with self._lock:
             self._torn = False
+            self._tap(self.identity, taped.FromTheStart())
             self._sink(Whole(pane=self.identity, at=self._clock.now()))
 
     def gap(self) -> None:
         """Output was lost, or may have been: the next line may be half of one, and a capture is due."""
         with self._lock:
             if not self._closed:
+                self._tap(self.identity, taped.Gap())
                 self._lines.reset()
                 self._torn = self._resync = True
                 self._basis = None
@@ -175,7 +183,6 @@ class WatchedPane:
         elif isinstance(part, TitleSeen):
             self._streamed_at = self._clock.monotonic()
             self._retitle(part.title)
-            self._choose()
         elif isinstance(part, ModeSeen) and part.mode == "bracketed_paste":
             if not part.on:  # the shell's line editor has taken a line: what follows is output, as 133;C says it
                 self._sink(Osc(pane=self.identity, at=at, number=133, text="C"))
@@ -222,6 +229,7 @@ class WatchedPane:
         with self._lock:
             if self._closed or info == self._info:
                 return
+            self._tap(self.identity, taped.Found(info))
             before, self._info = self._info, info
             self._version += before != info
             self._lines.resize(info.width)
@@ -237,6 +245,7 @@ class WatchedPane:
     def _retitle(self, title: str) -> None:
         if title != self._title:
             self._title = title
+            self._choose()  # first: whoever reads the title has to know whose it is
             self._sink(Title(pane=self.identity, at=self._clock.now(), title=title))
 
     def _choose(self, previous_command: str | None = None, *, exact: bool = False) -> None:
@@ -285,6 +294,7 @@ class WatchedPane:
                 return
             whole = self._source is TextSource.STREAM and not self._torn and not self._finishing
             rest = self._lines.partial if whole else ""
+            self._tap(self.identity, taped.Closed(status))
             at = self._clock.now()
             if rest:
                 self._sink(Lines(pane=self.identity, at=at, lines=(rest,)))
@@ -338,6 +348,8 @@ class WatchedPane:
                 return
             if not resync and self._source is not TextSource.CAPTURE:
                 return
+            if resync:
+                self._tap(self.identity, taped.Shown(capture))
             at = self._clock.now()
             self._screen = Screen(
                 pane=self.identity,

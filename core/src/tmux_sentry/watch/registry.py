@@ -9,6 +9,7 @@ from tmux_sentry.contracts import PaneIdentity
 from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.watch.events import PaneSeen, Sink
 from tmux_sentry.watch.pane import WatchedPane
+from tmux_sentry.watch.tap import Tap, nobody
 
 #: A pane that vanished or died is closed only after so many seconds: its last lines may be under way in the stream.
 #: What tmux itself dropped at the end of a program only a dead pane still shows, not one that vanished.
@@ -18,8 +19,8 @@ GRACE = 0.25
 class Panes:
     """Not the judge of what is wanted; it keeps one WatchedPane for each identity, dead ones included."""
 
-    def __init__(self, sink: Sink, clock: Clock) -> None:
-        self._sink, self._clock = sink, clock
+    def __init__(self, sink: Sink, clock: Clock, tap: Tap = nobody) -> None:
+        self._sink, self._clock, self._tap = sink, clock, tap
         self._lock = threading.Lock()
         self._panes: dict[PaneIdentity, WatchedPane] = {}
         self._missing: dict[PaneIdentity, float] = {}  # since when (monotonic)
@@ -53,7 +54,7 @@ class Panes:
             pane = self.get(identity)
             if pane is None:
                 self._sink(PaneSeen(info=info, at=self._clock.now()))
-                pane = WatchedPane(info, self._sink, self._clock)
+                pane = WatchedPane(info, self._sink, self._clock, self._tap)
                 with self._lock:
                     self._panes[identity] = pane
             else:

@@ -30,6 +30,7 @@ from tmux_sentry.watch.reach import Reach
 from tmux_sentry.watch.reading import Method, Reading
 from tmux_sentry.watch.registry import GRACE, Panes
 from tmux_sentry.watch.row import LINE_LIMIT
+from tmux_sentry.watch.tap import Tap, nobody
 
 _log = logging.getLogger(__name__)
 
@@ -73,12 +74,14 @@ class Watcher:
         interval: float = 2.0,
         left: Collection[int] = (),
         channel: str | None = None,
+        tap: Tap = nobody,
     ) -> None:
         """`sessions` are RE2 patterns searched in session names, none for all; `interval` is in seconds.
 
         Of at most `max_panes` panes the text is read. `left` are process ids that an earlier process said with
         `Attached`: those still attached are ended. `channel` is the name of this instance's wait channel for emitted
-        events; without one they are read at each inventory, and left where they are.
+        events; without one they are read at each inventory, and left where they are. `tap` gets what comes from the
+        panes, for a recording.
         """
         self._host, self._transport, self._address = host, transport, address
         self._sink, self._clock, self._interval = sink, clock, interval
@@ -87,7 +90,7 @@ class Watcher:
         self._client: CommandClient | None = None
         self._inventory: Inventory | None = None
         self._infos: tuple[PaneInfo, ...] = ()
-        self._panes = Panes(sink, clock)
+        self._panes = Panes(sink, clock, tap)
         self._clients = OwnClients(transport, sink, clock, left)
         feeds = Feeds(transport, address, clock, on_output=self._output, on_gap=self._gap, on_change=self._look)
         self._reading = Reading(feeds, clock, method, max_panes, self._touched)
