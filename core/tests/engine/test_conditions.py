@@ -138,6 +138,22 @@ def test_the_agent_s_state_counts_only_when_it_has_moved_since_the_keys(world):
     assert w.give(StateSeen(state=AgentState.IDLE)).statuses == {"a": "succeeded"}
 
 
+def test_nothing_known_for_a_moment_is_no_move(world):
+    w = world(stage(success_when=[{"agent_state": "idle"}]), run={"agent_state": AgentState.IDLE}).type()
+    w.give(StateSeen(state=AgentState.UNKNOWN)).give(StateSeen(state=AgentState.IDLE))
+    assert w.statuses == {"a": "running"}
+    w.give(StateSeen(state=AgentState.WORKING)).give(StateSeen(state=AgentState.IDLE))
+    assert w.statuses == {"a": "succeeded"}
+
+
+def test_where_nothing_was_known_at_the_keys_the_first_rest_may_be_the_one_before_them(world):
+    w = world(stage(success_when=[{"agent_state": "idle"}])).type().give(StateSeen(state=AgentState.IDLE))
+    assert w.statuses == {"a": "running"}
+    assert w.give(StateSeen(state=AgentState.ERROR)).give(StateSeen(state=AgentState.IDLE)).statuses == {
+        "a": "succeeded"
+    }
+
+
 def test_an_unknown_state_is_no_state(world):
     w = world(stage(success_when=[{"not": {"agent_state": "working"}}])).type()
     w.give(StateSeen(state=AgentState.WORKING)).give(StateSeen(state=AgentState.UNKNOWN))
@@ -145,8 +161,8 @@ def test_an_unknown_state_is_no_state(world):
 
 
 def test_a_state_that_came_while_the_host_was_away_counts_when_it_is_back(world):
-    w = world(stage(success_when=[{"agent_state": "idle"}])).type().give(Unreachable())
-    w.give(StateSeen(state=AgentState.IDLE))
+    w = world(stage(success_when=[{"agent_state": "idle"}])).type().give(StateSeen(state=AgentState.WORKING))
+    w.give(Unreachable()).give(StateSeen(state=AgentState.IDLE))
     assert w.statuses == {"a": "running"}
     assert w.give(Reachable(away=5)).statuses == {"a": "succeeded"}
 

@@ -173,8 +173,8 @@ def _deciding(claims: Mapping[int, Claim], now: float) -> int:
 
 
 def _patience(screen: Claim, higher: Claim) -> float:
-    """How long it may contradict: a dialog that has come since is believed sooner. One that was answered may stand there
-    for a moment longer (measured: Codex, 0.7 s)."""
+    """How long it may contradict: a dialog that has come since is believed sooner. One that was answered may stand
+    there for a moment longer (measured: Codex, 0.7 s)."""
     return CALM if screen.state is AgentState.WAITING and screen.since > higher.since else OVERRULED
 
 

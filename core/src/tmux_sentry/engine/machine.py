@@ -131,7 +131,8 @@ def _state(b: Builder, event: StateSeen) -> None:
     if b.attempt is not None and event.confidence < b.stage.min_confidence:
         return
     b.run = replace(b.run, agent_state=event.state)
-    # Idle, nothing known for a moment, idle: that has not been anything else since the keys.
-    if b.attempt is not None and event.state is not AgentState.UNKNOWN and event.state.value != b.attempt.state_before:
+    # Idle, nothing known for a moment, idle: that has not been anything else since the keys. Where nothing was known
+    # when they were typed, the first rest that is seen may be the one before them.
+    if b.attempt is not None and event.state not in (AgentState.UNKNOWN, b.attempt.rest_before):
         b.update(state_old=False)
     attempts.look(b)

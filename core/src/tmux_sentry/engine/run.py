@@ -94,6 +94,11 @@ class Attempt:
     dialogs: int = 0  # how many questions and answers about dialogs; makes each of their ids new
     answers: int = 0  # how many dialogs the policy's rule has answered
 
+    @property
+    def rest_before(self) -> AgentState:
+        """The state that says nothing about what the keys did."""
+        return AgentState(self.state_before) if self.state_before else AgentState.IDLE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageState:
