@@ -87,6 +87,15 @@ def test_a_dialog_above_a_prompt_box_is_a_picture_of_one(live: Shot) -> None:
                 assert dialog_of(signals) is None
 
 
+@pytest.mark.parametrize(("agent", "cursor"), [("claude", "❯"), ("codex", "›"), ("gemini", "●"), ("qwen", "›")])
+def test_choices_without_a_cursor_are_a_list_and_no_dialog(agent: str, cursor: str) -> None:
+    rows = shot(agent, "permission-1").rows
+    at = max(number for number, row in enumerate(rows) if f"{cursor} 1. " in row)
+    listed = [*rows[:at], rows[at].replace(f"{cursor} 1.", "  1."), *rows[at + 1 :]]
+    assert state_of(read(rows, agent)) is AgentState.WAITING
+    assert state_of(read(listed, agent)) is not AgentState.WAITING
+
+
 def test_claude_may_not_hide_a_row_of_the_command_as_its_description() -> None:
     rows = list(shot("claude", "permission-1").rows)
     at = next(number for number, row in enumerate(rows) if row.strip() == "Create a marker file")

@@ -128,6 +128,11 @@ def test_an_agent_that_the_process_does_not_name_is_known_by_its_banner(agent: s
     assert state.confidence < named.confidence
 
 
+def test_what_no_rule_knows_has_no_rule() -> None:
+    [state] = read(("hello",), "claude")
+    assert (state.state, state.rule, state.confidence) == (AgentState.UNKNOWN, "", 1.0)
+
+
 def test_any_other_program_is_never_idle() -> None:
     assert state_of(read(("$ make", "done", "$ "), "", command="bash")) is AgentState.UNKNOWN
     assert state_of(read(("> ",), "someone")) is AgentState.UNKNOWN
@@ -137,6 +142,10 @@ def test_a_spinner_that_turns_is_no_news() -> None:
     one = shot("claude", "working-tool-1")
     turned = [row.replace("* Doing… (3s · ↓ 39 tokens)", "✶ Doing… (4s · ↓ 41 tokens)") for row in one.rows]
     assert [s.digest for s in read(one.rows, "claude")] == [s.digest for s in read(turned, "claude")]
+    one = shot("codex", "working-1")
+    turned = [row.replace("• Working (1s ", "◦ Working (12s ") for row in one.rows]
+    assert turned != list(one.rows)
+    assert [s.digest for s in read(one.rows, "codex")] == [s.digest for s in read(turned, "codex")]
 
 
 def test_lines_of_a_stream_are_not_a_screen() -> None:

@@ -173,5 +173,5 @@ def _said(rule: CommandRule, above: Sequence[str]) -> str | None:
     for number in range(len(above) - 1, -1, -1):
         if rule.block.search(above[number]) is not None:  # type: ignore[union-attr]  # checked by the caller
             found = rule.verify.search("\n".join(above[number:]))  # type: ignore[union-attr]
-            return found.group(1).strip() if found is not None and found.start() == 0 else None
+            return found.group(1).strip() if found is not None else None
     return None
