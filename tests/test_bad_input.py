@@ -388,6 +388,7 @@ LIMIT = """
 import os, resource, sys
 limit = int(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # Python would leave halves of its files, which every later test reads
 os.execv(sys.argv[2], sys.argv[2:])
 """
 

@@ -136,6 +136,7 @@ def test_a_copy_that_fails_its_check_is_not_kept(path: Path, clock: FakeClock, m
 def test_a_full_disk_leaves_no_half_of_a_snapshot(path: Path) -> None:
     script = """
 import resource, sys
+sys.dont_write_bytecode = True  # half a file would stay for every later test
 from pathlib import Path
 from tmux_sentry.clock import SystemClock
 from tmux_sentry.errors import SentryError

@@ -268,6 +268,7 @@ def test_a_full_disk_is_said_with_the_file_and_loses_nothing(path: Path) -> None
         store.heartbeat()
     script = """
 import resource, sys
+sys.dont_write_bytecode = True  # half a file would stay for every later test
 from pathlib import Path
 from tmux_sentry.clock import SystemClock
 from tmux_sentry.contracts import Level, Message
