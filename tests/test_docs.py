@@ -40,7 +40,7 @@ SECTIONS = {
     "condition": "Conditions",
     "log-regex": "Conditions",
     "on-prompt": "The agent's own dialogs",
-    "on-limit": "Accepted, not acted on yet",
+    "on-limit": "Usage limits",
     "route": "Notifications",
 }
 
@@ -63,7 +63,7 @@ pipelines:
     match: {agent: claude}
     allow_env: [NOT_SET_HERE]
     on_prompt: {answer: approve, allow: [sh ...]}
-    on_limit: {resume: true}
+    on_limit: {resume: false, message: "go on"}
     stages:
       - name: undecided
         actions_on_start: [{send_keys: hello}]

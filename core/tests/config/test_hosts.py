@@ -101,6 +101,10 @@ BAD = {
             "1:79: hosts[0].ssh.allow_exec: must be true or false, not 1",
         ],
     ),
+    "a zone that there is none": (
+        "hosts: [{name: a, timezone: Mars/Olympus}]\n",
+        ["1:29: hosts[0].timezone: no timezone is named 'Mars/Olympus'"],
+    ),
     "a list of nothing": ("hosts:\n  -\n", ["2:4: hosts[0]: must be a mapping, not nothing"]),
 }
 

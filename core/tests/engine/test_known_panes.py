@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from tmux_sentry.contracts import PaneFacts, Signal, SignalKind, TextSource, Trust
+import pytest
+
+from tmux_sentry.contracts import AgentState, Origin, PaneFacts, Signal, SignalKind, TextSource, Trust
 from tmux_sentry.engine.panes import Panes
 from tmux_sentry.testing.samples import AT, PANE
 from tmux_sentry.tmux.model import PaneInfo
@@ -45,3 +47,41 @@ def test_a_pane_keeps_its_key_to_itself() -> None:
     assert again == PANE
     assert hash(replace(again)) == hash(PANE)
     assert replace(PANE, pane_pid=201).key == "here/100-1700000000/%1/201"
+
+
+LIMIT = replace(SIGNAL, kind=SignalKind.LIMIT, digest="limit", live=False, origin=Origin.SCREEN)
+
+
+def state(word: str, **more: object) -> Signal:
+    return replace(
+        SIGNAL, kind=SignalKind.STATE, digest=word, live=False, origin=Origin.SCREEN, state=AgentState(word), **more
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("captures", "at_the_end"),
+    [
+        ([[LIMIT]], "limited"),
+        ([[state("idle"), LIMIT]], "limited"),
+        ([[state("error"), LIMIT]], "limited"),
+        ([[state("working"), LIMIT]], "working"),
+        ([[state("waiting"), LIMIT]], "waiting"),
+        ([[state("working", confidence=0.5), LIMIT]], "limited"),
+        ([[replace(LIMIT, confidence=0.5)]], "unknown"),
+        # The notice stays: idle as before is still the limit; idle after work is not.
+        ([[state("idle"), LIMIT], [state("idle"), LIMIT]], "limited"),
+        ([[state("idle"), LIMIT], [state("working"), LIMIT], [state("idle"), LIMIT]], "idle"),
+        ([[state("idle"), LIMIT], [state("idle")]], "idle"),
+        ([[LIMIT], [state("working")], [state("idle")], [state("idle"), LIMIT]], "limited"),
+        ([[state("limited")], [state("idle")]], "idle"),
+    ],
+)
+def test_a_limit_makes_an_agent_limited_until_it_goes_on(captures: list[list[Signal]], at_the_end: str) -> None:
+    panes = Panes()
+    panes.see(INFO)
+    for number, capture in enumerate(captures):
+        panes.hear(PANE, capture, screen=True, now=number * 10.0)
+        panes.settle(number * 10.0 + 9.0)  # whatever it is, it lasts
+    known = panes.get(PANE)
+    assert known is not None
+    assert known.state.value == at_the_end

@@ -17,7 +17,7 @@ import pytest
 
 from tmux_sentry.contracts import AgentState, PaneIdentity
 from tmux_sentry.engine import resume
-from tmux_sentry.engine.events import AboutToSend, Keys, Send, SendDone, SendHeld
+from tmux_sentry.engine.events import AboutToSend, Keys, Send, SendDone, SendHeld, SendMoot
 from tmux_sentry.engine.plan import with_report
 from tmux_sentry.engine.sending import AGENT_PAUSE, Job, Ports, carry_out
 from tmux_sentry.errors import Unreachable
@@ -794,6 +794,55 @@ def test_an_agent_that_works_is_left_alone(agent: Bench, out: Path) -> None:
     assert isinstance(answer, SendHeld)
     assert answer.reason.startswith("pane busy")
     assert agent.server.screen(agent.pane) == ">"
+
+
+def resumes(bench: Bench, text: str = "go on") -> Any:
+    return carry_out(replace(bench.job(Keys(text=text)), resumes=True), bench.ports())
+
+
+def test_an_agent_at_its_limit_gets_the_message_that_goes_on(agent: Bench, out: Path) -> None:
+    agent.state = AgentState.LIMITED
+    assert isinstance(resumes(agent), SendDone)
+    agent.server.wait(lambda: typed(out), "the message")
+    assert [json.loads(line) for line in typed(out)] == ["go on"]
+
+
+def test_an_agent_at_no_limit_gets_no_such_message(agent: Bench) -> None:
+    agent.state = AgentState.IDLE
+    answer = resumes(agent)
+    assert isinstance(answer, SendMoot)
+    assert answer.reason == "the usage limit is over"
+    assert agent.server.screen(agent.pane) == ">"
+
+
+def test_the_message_is_not_typed_into_a_draft(agent: Bench, out: Path) -> None:
+    agent.state = AgentState.LIMITED
+    agent.server.send(agent.pane, "mine")
+    agent.server.wait(lambda: agent.server.screen(agent.pane) == "> mine", "the draft")
+    answer = resumes(agent)
+    assert isinstance(answer, SendHeld)
+    assert answer.reason == "someone is typing"
+    assert agent.server.screen(agent.pane) == "> mine"
+
+
+def test_the_message_is_no_command_for_the_shell_of_an_agent_that_has_ended(bench: Bench, out: Path) -> None:
+    bench.state = AgentState.LIMITED
+    answer = resumes(bench, f"echo ran >> {out}")
+    assert isinstance(answer, SendHeld)
+    assert answer.reason == "the agent has ended: its shell is back"
+    assert typed(out) == []
+
+
+def test_any_other_text_waits_as_long_as_the_limit_lasts(agent: Bench, out: Path) -> None:
+    agent.state = AgentState.LIMITED
+
+    def over(number: int) -> None:
+        if number == 10:  # 1,000 seconds
+            agent.state = AgentState.IDLE
+
+    agent.live.on_wait = over
+    assert isinstance(agent.send(Keys(text="fix")), SendDone)
+    agent.server.wait(lambda: typed(out), "the text")
 
 
 @pytest.mark.parametrize("wait_idle", [0.0, 300.0])

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind, Trust
+from tmux_sentry.engine import plan, resume
 from tmux_sentry.engine.conductor import Conductor
-from tmux_sentry.engine.events import Order, SendDone
+from tmux_sentry.engine.events import Order, Send, SendDone
 from tmux_sentry.engine.herald import Herald
-from tmux_sentry.engine.panes import Panes
+from tmux_sentry.engine.limited import LimitNotice
+from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.errors import SentryError, UsageError
 from tmux_sentry.policy.build import build_pipeline
 from tmux_sentry.policy.model import Policy
+from tmux_sentry.policy.variables import substitute_message
 from tmux_sentry.state.store import Store
 from tmux_sentry.testing.clock import FakeClock
 from tmux_sentry.tmux.model import PaneInfo
@@ -41,6 +44,11 @@ def signal(kind: SignalKind, confidence: float = 1.0, **fields: Any) -> Signal:
     return Signal(kind=kind, parser="p", trust=Trust.PRINTED, confidence=confidence, digest="d", at=1.0, **fields)
 
 
+def said(pane: KnownPane) -> tuple[LimitNotice, ...]:
+    """What its LIMITs say."""
+    return tuple(LimitNotice(digest=one.digest, text="", confidence=1.0, until=5.0) for one in pane.limits)
+
+
 class Room:
     """One process: a Starter and a Conductor on a database that outlives them."""
 
@@ -50,7 +58,7 @@ class Room:
         self.conductor = Conductor(store, clock, Herald(), lambda step: self.starter.stepped(step.run))
         policy = Policy(pipelines=(build_pipeline(source),))
         quarantine = Quarantine(clock, lambda name: None)
-        self.starter = Starter(policy, store, clock, self.conductor, self.panes, {}, quarantine)
+        self.starter = Starter(policy, store, clock, self.conductor, self.panes, {}, quarantine, said)
 
     def see(self, pane: PaneInfo | None = None) -> Room:
         pane = pane or info()
@@ -84,6 +92,30 @@ def test_a_pane_runs_a_pipeline_once(store: Store) -> None:
     room.cancel(run_id)
     assert room.begun() == []
     assert Room(store).see().begun() == []  # nor after a restart
+
+
+def test_what_a_pane_is_can_be_told_and_typed(store: Store) -> None:
+    text = "${pane.pane_title}, ${pane.command}, ${pane.path}, ${pane.agent}"
+    send = {"send_keys": {"text": text, "untrusted": {"max_chars": 9}}}
+    room = Room(store, {"name": "a", "actions_on_start": [{"notify": text}, send]})
+    room.see(info(title="✳ a\x1b[1m topic", command="claude", path="/srv/x"))
+    [run_id] = room.begun()
+    run = room.conductor.runs[run_id]
+    assert run.attempt is not None
+    typed = resume.send_in_hand(run)
+    assert isinstance(typed, Send)
+    assert typed.keys.text == "✳ a topic, claude, /srv/x, claude"
+    assert substitute_message(text, plan.values(run, "a", run.attempt)) == "✳ a topic, claude, /srv/x, claude"
+
+
+def test_a_run_begins_with_the_limit_that_stands_there(store: Store) -> None:
+    room = Room(store, {"name": "a", "on_limit": {"resume": True}, "actions_on_start": [{"wait": "1h"}]})
+    room.see()
+    room.panes.hear(PANE, [signal(SignalKind.LIMIT, live=False)], screen=True, now=0.0)
+    [run_id] = room.begun()
+    limit = room.conductor.runs[run_id].limit
+    assert limit is not None
+    assert limit.until == 5.0
 
 
 def test_a_pane_that_was_not_looked_at_yet_waits(store: Store) -> None:

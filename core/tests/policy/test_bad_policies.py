@@ -57,6 +57,29 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["6:48: pipelines[0].stages[0].actions_on_start[0].send_keys.keys[0]: n is ambiguous in YAML"],
     ),
     "on as a key": (IN_PIPELINE + "on: push\n", ["5:5: pipelines[0].on: on as a key is a boolean in YAML"]),
+    "a limit without a resume": (
+        IN_STAGE + "on_limit: {message: go}\n",
+        ["6:9: pipelines[0].stages[0].on_limit: 'resume' is missing"],
+    ),
+    "no try at all": (
+        IN_STAGE + "on_limit: {resume: true, max_tries: 0}\n",
+        ["6:45: pipelines[0].stages[0].on_limit.max_tries: must be at least 1, not 0"],
+    ),
+    "a message of two lines": (
+        IN_STAGE + 'on_limit: {resume: true, message: "a\\nb"}\n',
+        ["6:43: pipelines[0].stages[0].on_limit.message: contains the control character U+000A"],
+    ),
+    "a message from outside": (
+        IN_PIPELINE + 'on_limit: {resume: true, message: "${pane.pane_title} ${vars.x}"}\n',
+        [
+            "5:39: pipelines[0].on_limit.message: ${pane.pane_title} comes from outside",
+            "5:39: pipelines[0].on_limit.message: ${vars.x} is not defined",
+        ],
+    ),
+    "a negative slack": (
+        IN_STAGE + "on_limit: {resume: true, slack: -5s}\n",
+        ["6:41: pipelines[0].stages[0].on_limit.slack: '-5s' is not a duration"],
+    ),
     "a command that cannot match": (
         IN_STAGE + "on_prompt: {answer: approve, allow: [git status, 'git log | sh']}\n",
         [

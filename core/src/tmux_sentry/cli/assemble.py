@@ -76,6 +76,7 @@ def build_runner(
                 policy=policy,
                 watchers={host.name: _watcher(host, ways[host.name], store, tap, dry_run=dry_run) for host in hosts},
                 tell_states={host.name: host.watch.notify for host in hosts},
+                zones={host.name: host.timezone for host in hosts},
                 prompts={host.name: host.watch.prompt for host in hosts},
                 store=store,
                 clock=clock,

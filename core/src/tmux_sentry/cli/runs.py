@@ -50,7 +50,12 @@ def list_(everything: bool, limit: int, env_file: Path | None, as_json: bool) ->
     elif not rows:
         output.say("no run" if everything else "no open run; --all lists those that have ended")
     else:
-        output.table(_COLUMNS, [[row[column] for column in _COLUMNS] for row in rows])
+        # A usage limit is a column only where there is one.
+        columns = (*_COLUMNS, "limited_until") if any(row["limited"] for row in rows) else _COLUMNS
+        shown = [
+            {**row, "limited_until": row["limited_until"] or ("unknown" if row["limited"] else "")} for row in rows
+        ]
+        output.table(columns, [[row[column] for column in columns] for row in shown])
 
 
 @runs.command("start")

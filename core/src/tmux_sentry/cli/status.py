@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 #: Seconds after which the hosts that have not answered yet are named.
 _PATIENCE = 1.0
+_DAY = 86400
 #: Open runs that are looked through; there is one a pane at the most.
 _HELD_AT_MOST = 10_000
 _HOST_COLUMNS = ("name", "reachable", "tmux_version", "sessions", "panes", "error")
@@ -47,7 +49,7 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
         runs = store.runs(limit=_HELD_AT_MOST, open_only=True) if store else []
         observing = store.observing if store else None
         unwell = store.unwell_channels() if store else []
-    panes = _pane_rows([pane for _, found in seen for pane in found], states, runs)
+    panes = _pane_rows([pane for _, found in seen for pane in found], states, runs, time.time())
     held = _held_rows(runs)
     if as_json:
         mute = [{"name": one.name, "state": one.state, "why": one.why, "since": iso(one.since)} for one in unwell]
@@ -59,7 +61,8 @@ def command(hosts_file: Path | None, env_file: Path | None, as_json: bool) -> in
         output.table(_HOST_COLUMNS, [[_cell(host[column]) for column in _HOST_COLUMNS] for host in hosts])
         if panes:
             columns = [*_PANE_COLUMNS, *(["progress"] if any(pane["progress"] for pane in panes) else [])]
-            output.table(columns, [[_cell(pane[column]) for column in columns] for pane in panes])
+            rows = [{**pane, "state": _state(pane)} for pane in panes]
+            output.table(columns, [[_cell(row[column]) for column in columns] for row in rows])
         if held:
             output.table(_HELD_COLUMNS, [[run[column] for column in _HELD_COLUMNS] for run in held])
             output.say("held runs wait for you: tmux-sentry runs resume RUN --send|--skip|--abort")
@@ -91,12 +94,14 @@ def _host_row(host: Host, found: Inventory | SentryError) -> tuple[dict[str, Any
 
 
 def _pane_rows(
-    panes: Sequence[PaneInfo], states: Sequence[dict[str, Any]], runs: Sequence[RunRow]
+    panes: Sequence[PaneInfo], states: Sequence[dict[str, Any]], runs: Sequence[RunRow], now_at: float
 ) -> list[dict[str, Any]]:
     """What tmux says now, with what the last `run` knew beside it."""
     from tmux_sentry.engine.panes import KnownPane, Panes
     from tmux_sentry.engine.table import shown_state
+    from tmux_sentry.state.times import epoch
 
+    limited = {(run.host, run.pane_id): run.limited_until for run in runs if run.limited}
     known = {(row["host"], row["pane_id"]): row for row in states}
     checked = {(run.host, run.pane_id): run for run in runs if run.check is not None}
     rows = []
@@ -104,6 +109,7 @@ def _pane_rows(
         now: KnownPane = Panes().see(info)
         row = known.get((info.identity.host, info.identity.pane_id), {})
         check = checked.get((info.identity.host, info.identity.pane_id))
+        until = limited.get((info.identity.host, info.identity.pane_id))
         rows.append(
             {
                 "host": info.identity.host,
@@ -121,6 +127,8 @@ def _pane_rows(
                 "check": check.check if check else None,
                 "percent": check.percent if check else None,
                 "progress": _progress(check) if check else None,
+                "limited_until": until,
+                "limited_for": max(round(epoch(until) - now_at), 0) if until else None,
             }
         )
     return rows
@@ -147,6 +155,21 @@ def _progress(run: RunRow) -> str:
     percent = "" if run.percent is None else f"{run.percent:.0f}%"
     status = "" if run.check in (None, "pending") else run.check.replace("_", " ")
     return " ".join(part for part in (status, percent, run.check_detail) if part) or "pending"
+
+
+def _state(pane: dict[str, Any]) -> str:
+    """The agent's state; at a usage limit also until when, on this machine's clock."""
+    from datetime import datetime
+
+    from tmux_sentry.engine.limited import ahead
+    from tmux_sentry.state.times import epoch
+
+    until = pane["limited_until"]
+    if until is None:
+        return str(pane["state"])
+    away = pane["limited_for"]
+    when = datetime.fromtimestamp(epoch(until)).strftime("%H:%M" if away < _DAY else "%Y-%m-%d %H:%M")
+    return f"limited until {when} ({ahead(away)})"
 
 
 def _cell(value: Any) -> Any:

@@ -35,7 +35,10 @@ class WatchConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """One machine; `ssh` is its connection as the file has it, `~` not yet expanded, empty for a local one."""
+    """One machine; `ssh` is its connection as the file has it, `~` not yet expanded, empty for a local one.
+
+    `timezone` is the name of the zone that its clocks are read in; None: the host is asked.
+    """
 
     name: str
     transport: Literal["local", "ssh"] = "local"
@@ -43,6 +46,7 @@ class Host:
     watch: WatchConfig = field(default_factory=WatchConfig)
     ssh: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tags: tuple[str, ...] = ()
+    timezone: str | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -148,4 +152,5 @@ def _host(source: Mapping[str, Any]) -> Host:
         ),
         ssh=source.get("ssh", {}),
         tags=tuple(source.get("tags", ())),
+        timezone=source.get("timezone"),
     )

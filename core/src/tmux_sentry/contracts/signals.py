@@ -69,7 +69,9 @@ class Signal:
     none of them does is how its end is known. Read it where it can be answered, at the end of the screen, and never
     out of the text above.
 
-    A LIMIT says that the agent's provider lets it do no more for now, and brings what was read of it as `limit`.
+    A LIMIT says that the agent's provider lets it do no more for now, and brings what was read of it as `limit`. The
+    agent is LIMITED then, whatever says besides that it is idle, until a STATE says something else.
+
     Trust above PRINTED is not a parser's to claim: EMITTED is what an Emitted observation makes of an event, and
     SIGNED what the core makes of one whose `signature` it has verified.
     """

@@ -41,7 +41,8 @@ def evaluate(condition: Condition, run: Run, attempt: Attempt, now: float) -> bo
         case ExitCode():
             return None if attempt.exit_code is None else attempt.exit_code in condition.codes
         case IdleFor():
-            at = None if run.unreachable else run.last_output_at
+            # An agent at its usage limit is silent, and has not finished.
+            at = None if run.unreachable or run.limited else run.last_output_at
             return None if at is None else now - at >= condition.seconds
         case AnyOf():
             values = [evaluate(c, run, attempt, now) for c in condition.of]

@@ -122,6 +122,7 @@ class Effects:
             wait_idle=effect.wait_idle,
             stopped=threading.Event(),
             answers=effect.answers,
+            resumes=effect.resumes,
         )
         self._jobs[job.action_id] = job
         thread = threading.Thread(target=self._send, args=(run.id, job, watcher), name="send", daemon=True)

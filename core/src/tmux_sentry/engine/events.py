@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tmux_sentry.contracts import AgentState, CheckStatus, Level, Signal
+from tmux_sentry.engine.limited import LimitNotice
 from tmux_sentry.engine.relay import Answers
 from tmux_sentry.state.records import Rules
 
@@ -25,6 +26,7 @@ class OutputSeen:
 
     lines: tuple[str, ...] = ()
     signals: tuple[Signal, ...] = ()
+    limits: tuple[LimitNotice, ...] = ()  # its LIMIT Signals, with their times read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class ScreenSeen:
 
     lines: tuple[str, ...] = ()
     signals: tuple[Signal, ...] = ()
+    limits: tuple[LimitNotice, ...] = ()  # its LIMIT Signals, with their times read
     resync: bool = False  # follows a gap in the stream: history included
     folder: str = ""  # the pane's current directory, "" when it is not known
 
@@ -147,6 +150,13 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsRead:
+    """The zone of the pane's host has become known: what the pane says of limits now, read in it."""
+
+    limits: tuple[LimitNotice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """Time has passed; look at the deadlines."""
 
@@ -167,7 +177,8 @@ class Order:
 
 Event = (
     Started | OutputSeen | ScreenSeen | Activity | StateSeen | ExitSeen | OutputBegins | PaneGone | Unreachable
-    | Reachable | AboutToSend | SendDone | SendHeld | SendMoot | CheckReported | CheckRemembered | Decided | Due | Order
+    | Reachable | AboutToSend | SendDone | SendHeld | SendMoot | CheckReported | CheckRemembered | Decided
+    | LimitsRead | Due | Order
 )  # fmt: skip
 
 # ------------------------------------------------------------------------- effects
@@ -201,6 +212,7 @@ class Send:
     keys: Keys
     wait_idle: float
     answers: Answers | None = None  # the dialog that must be there; such keys do not wait for idle
+    resumes: bool = False  # only for an agent at its usage limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from tmux_sentry.engine.events import (
     Activity,
     Event,
     ExitSeen,
+    LimitsRead,
     Notify,
     OutputBegins,
     OutputSeen,
@@ -38,11 +39,13 @@ from tmux_sentry.engine.events import (
     StateSeen,
     Unreachable,
 )
+from tmux_sentry.engine.limited import LimitNotice, notices
 from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.engine.table import PaneTable
 from tmux_sentry.engine.tails import Tails
+from tmux_sentry.limits.zones import Zones
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.security.trust import PaneKeys
 from tmux_sentry.state.store import Store
@@ -72,6 +75,7 @@ class Intake:
         tails: Tails,
         keys: PaneKeys,
         tell_states: Mapping[str, Collection[AgentState]],
+        zones: Zones,
         taken: Callable[[Observation], None],
     ) -> None:
         """`taken(observation)` is called when all that an observation led to is committed."""
@@ -89,6 +93,7 @@ class Intake:
         self._let_go = taken
         self._tell_states = tell_states
         self._newer: set[str] = set()
+        self._zones = zones
         self._away: dict[str, float] = {}  # Runs whose pane is not watched, since when (epoch seconds)
 
     def record(self, record: watched.WatchRecord) -> None:
@@ -105,6 +110,7 @@ class Intake:
                 self._store.save_clients(record.host, record.pids)
             case watched.HostUp():
                 log.info("%s: watching", clean(record.host))
+                self._zones.ask(record.host)
             case watched.HostDown():
                 log.warning("%s", clean("; ".join(record.error.lines()), 1000))
                 self._starter.lost(record.host)
@@ -150,8 +156,7 @@ class Intake:
         in_hand: list[Send] = []
         if back:
             run, in_hand = self._settle(run)
-        folder = before.info.path if before is not None else ""
-        events = _events(observation, signals, folder)
+        events = self._events(run, observation, signals, before)
         if now is not None and (became is not None or (_states(signals) and now.opinion.settled)):
             events.append(StateSeen(state=now.state, confidence=now.confidence))
         self._move(run, observation, events)
@@ -161,6 +166,26 @@ class Intake:
     def _taken(self, observation: Observation) -> None:
         self._keys.taken(observation)
         self._let_go(observation)
+
+    def _events(
+        self, run: Run, observation: Observation, signals: tuple[Signal, ...], before: KnownPane | None
+    ) -> list[Event]:
+        folder = before.info.path if before is not None else ""
+        limits = notices(signals, self._clock.now(), self._zones.of(run.pane.host))
+        return _events(observation, signals, limits, folder)
+
+    def limits(self, pane: KnownPane) -> tuple[LimitNotice, ...]:
+        """What a pane says of usage limits now."""
+        return notices(pane.limits, self._clock.now(), self._zones.of(pane.info.identity.host))
+
+    def zone_known(self, host: str) -> None:
+        """A host has said in which zone it is, or cannot: read the reset times that waited for that."""
+        zone = self._zones.of(host)
+        if zone is not None:
+            log.debug("%s: a usage limit's time is read in the zone %s", clean(host), clean(zone.name))
+        for run in self._runs_on(host):
+            if (pane := self._panes.get(run.pane)) is not None and pane.limits:
+                self._conductor.step(run.id, LimitsRead(limits=self.limits(pane)))
 
     def _move(self, run: Run, observation: Observation, events: Sequence[Event], *, sure: bool = False) -> None:
         """Step the Run through the events of an observation, and ask first whose they are before one has an effect."""
@@ -276,17 +301,19 @@ def _news(before: KnownPane | None, observation: Observation, signals: tuple[Sig
     return [signal for signal in signals if signal.live or (not old and signal.digest not in seen)]
 
 
-def _events(observation: Observation, signals: tuple[Signal, ...], folder: str) -> list[Event]:
-    """What an observation and its Signals are to the machine; `folder` is the pane's."""
+def _events(
+    observation: Observation, signals: tuple[Signal, ...], limits: tuple[LimitNotice, ...], folder: str
+) -> list[Event]:
+    """What an observation and its Signals are to the machine, but for states; `folder` is the pane's."""
     events: list[Event] = []
     match observation:
         case Lines():
-            events.append(OutputSeen(lines=observation.lines, signals=signals))
+            events.append(OutputSeen(lines=observation.lines, signals=signals, limits=limits))
         case Emitted():
-            events.append(OutputSeen(lines=(), signals=signals))
+            events.append(OutputSeen(lines=(), signals=signals, limits=limits))
         case Screen():
-            seen = ScreenSeen(lines=observation.lines, signals=signals, resync=observation.resync, folder=folder)
-            events.append(seen)
+            lines, resync = observation.lines, observation.resync
+            events.append(ScreenSeen(lines=lines, signals=signals, limits=limits, resync=resync, folder=folder))
         case Osc(number=133) if observation.text.startswith("D;"):
             code, _, who = observation.text[2:].partition(";")
             if code.isascii() and code.isdigit() and len(code) <= 3:
@@ -301,4 +328,4 @@ def _events(observation: Observation, signals: tuple[Signal, ...], folder: str) 
 
 
 def _states(signals: tuple[Signal, ...]) -> bool:
-    return any(signal.kind is SignalKind.STATE for signal in signals)
+    return any(signal.kind in (SignalKind.STATE, SignalKind.LIMIT) for signal in signals)

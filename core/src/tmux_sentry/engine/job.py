@@ -51,6 +51,7 @@ class Job:
     wait_idle: float
     stopped: threading.Event
     answers: Answers | None = None  # the dialog that must be there
+    resumes: bool = False  # only for an agent at its usage limit
 
 
 def no_dialog(pane: PaneIdentity, seen: Capture, bar: float) -> Dialog | None:

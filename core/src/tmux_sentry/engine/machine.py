@@ -9,7 +9,7 @@ effects belong together; the caller commits both in one transaction before it ca
 
 `step` dispatches. What moves an attempt is in `attempts`, what it is judged by in `evidence` and `verdict`, its
 external check in `external`, its clocks in `timing`, asking people in `asking`, what comes after it in `stages`, the
-agent's dialogs in `dialogs`, and a person's orders in `orders`.
+agent's dialogs in `dialogs`, its usage limits in `limiting`, and a person's orders in `orders`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tmux_sentry.contracts import AgentState
-from tmux_sentry.engine import attempts, dialogs, evidence, external, orders, stages, timing
+from tmux_sentry.engine import attempts, dialogs, evidence, external, limiting, orders, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.conditions import Search, matches_line
 from tmux_sentry.engine.events import (
@@ -30,6 +30,7 @@ from tmux_sentry.engine.events import (
     Effect,
     Event,
     ExitSeen,
+    LimitsRead,
     Order,
     OutputBegins,
     OutputSeen,
@@ -58,12 +59,15 @@ def step(run: Run, event: Event, now: float, search: Search = matches_line) -> t
     _dispatch(b, event)
     stages.go_on(b)
     dialogs.look(b)
+    limiting.look(b)
     return b.run, tuple(b.effects)
 
 
 def next_due(run: Run, now: float) -> float | None:
     """When `Due` must come at the latest, epoch seconds; None when only other events can move the Run."""
-    times = (timing.next_due(run), None if run.unreachable or not run.open else dialogs.next_due(run))
+    times = [timing.next_due(run)]
+    if run.open and not run.unreachable:
+        times += [dialogs.next_due(run), limiting.next_due(run)]
     return min((at for at in times if at is not None), default=None)
 
 
@@ -74,11 +78,13 @@ def _dispatch(b: Builder, event: Event) -> None:
             b.run = replace(b.run, digests=remembered(b.run.digests, sorted(b.run.on_screen)))
         case OutputSeen():
             b.run = replace(b.run, last_output_at=b.now)
+            limiting.seen(b, event.limits, screen=False)
             news = evidence.output(b, event)
             dialogs.printed(b, news)
             stages.ready_on_signals(b, news)
         case ScreenSeen():
             dialogs.screen(b, event.signals, event.folder)
+            limiting.seen(b, event.limits, screen=True)
             news = evidence.screen(b, event)
             dialogs.printed(b, news)
             stages.ready_on_signals(b, news)
@@ -97,14 +103,18 @@ def _dispatch(b: Builder, event: Event) -> None:
             external.remembered(b, event)
         case AboutToSend():
             evidence.about_to_send(b, event)
+            limiting.about_to_send(b, event)
         case SendDone():
             attempts.send_done(b, event)
             dialogs.send_done(b, event)
+            limiting.send_done(b, event)
         case SendHeld():
             attempts.send_held(b, event)
             dialogs.send_held(b, event)
+            limiting.send_held(b, event)
         case SendMoot():
             dialogs.send_moot(b, event)
+            limiting.send_moot(b, event)
         case Decided():
             if not dialogs.decided(b, event):
                 attempts.decided(b, event)
@@ -114,8 +124,11 @@ def _dispatch(b: Builder, event: Event) -> None:
             timing.go_away(b)
             dialogs.go_away(b)
         case Reachable():
+            limiting.come_back(b, event.away)
             timing.come_back(b, event.away)
             dialogs.come_back(b)
+        case LimitsRead():
+            limiting.seen(b, event.limits, screen=False)
         case Due():
             if not b.run.unreachable:
                 timing.due(b)

@@ -6,7 +6,7 @@ import logging
 
 from tmux_sentry.contracts import CheckStatus, Dialog
 from tmux_sentry.engine.conductor import Step
-from tmux_sentry.engine.events import Ask, CheckReported, CloseAsk, Record, Send, StartCheck
+from tmux_sentry.engine.events import Ask, CheckReported, CloseAsk, Notify, Record, Send, StartCheck
 from tmux_sentry.engine.progress import progress
 from tmux_sentry.engine.run import HELD, PENDING, Run
 from tmux_sentry.security.sanitize import clean, visible
@@ -39,6 +39,9 @@ def narrate(step: Step, *, dry: bool = False) -> None:
                 tell(run, "approval %s: %s", effect.approval_id, effect.outcome)
             case StartCheck():
                 tell(run, "external check %s started", effect.type)
+            case Notify(event="limit.reached"):
+                said = "; ".join(effect.text.splitlines())
+                tell(run, "the agent is at its usage limit: %s", said, level=logging.WARNING)
             case _:
                 pass
     if isinstance(step.event, CheckReported) and (found := progress(run)) is not None:
@@ -46,6 +49,8 @@ def narrate(step: Step, *, dry: bool = False) -> None:
         if was is None or (was.status, was.detail) != (found.status, found.detail):
             level = logging.INFO if found.status is CheckStatus.PENDING else logging.WARNING
             tell(run, "external check: %s", str(found), level=level)
+    if before is not None and before.limited and run.limit is not None and not run.limited:
+        tell(run, "the usage limit is over")
     if before is not None and before.open and not run.open:
         tell(run, "run %s", run.status)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tmux_sentry.contracts import Level
-from tmux_sentry.engine import asking, attempts, dialogs, stages, timing
+from tmux_sentry.engine import asking, attempts, dialogs, limiting, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import Order, StopSend
 from tmux_sentry.engine.run import (
@@ -130,9 +130,12 @@ def _hold(b: Builder, order: Order) -> None:
 
 
 def _resume(b: Builder, order: Order) -> None:
+    assert b.attempt is not None
+    assert b.attempt.held_at is not None
+    held_at = b.attempt.held_at
     timing.release(b)
+    limiting.released(b, held_at, again=order.verb == "send")
     attempt = b.attempt
-    assert attempt is not None
     if order.verb == "abort":
         _abort(b, attempt, f"aborted by {order.by}")
     elif attempt.phase is Phase.APPROVING:

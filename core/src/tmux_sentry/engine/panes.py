@@ -6,12 +6,15 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tmux_sentry.contracts import AgentState, Origin, PaneFacts, PaneIdentity, Signal, Trust
+from tmux_sentry.contracts import AgentState, Origin, PaneFacts, PaneIdentity, Signal, SignalKind, Trust
 from tmux_sentry.engine import chain
-from tmux_sentry.engine.chain import Opinion
+from tmux_sentry.engine.chain import BELIEVED, Opinion
 from tmux_sentry.engine.relay import prompts
 from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.watch.source import agent_of, text_source
+
+#: What an agent says of itself besides a LIMIT that still stands there, and what ends its being LIMITED.
+_PAST_LIMIT = frozenset({AgentState.STARTING, AgentState.WORKING, AgentState.WAITING, AgentState.EXITED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class KnownPane:
     ready: bool = False  # its first capture was seen: what was there before is known
     digests: frozenset[str] = frozenset()  # of the Signals on the last capture
     prompts: tuple[Signal, ...] = ()  # the dialogs on it
+    limits: tuple[Signal, ...] = ()  # its LIMITs, or those of the stream since
 
     @property
     def state(self) -> AgentState:
@@ -164,13 +168,36 @@ def _place(identity: PaneIdentity) -> tuple[str, str, str]:
     return identity.host, identity.server, identity.pane_id
 
 
+def states(known: KnownPane | None, signals: Iterable[Signal]) -> list[Signal]:
+    """The STATEs among the Signals of one observation. A believed LIMIT is one too, LIMITED, whatever else is idle.
+
+    `known` is what was known before. A notice that is still on the screen when the agent has gone on is old.
+    """
+    signals = tuple(signals)
+    said = [signal for signal in signals if signal.kind is SignalKind.STATE and signal.state is not None]
+    limited = known is not None and known.state is AgentState.LIMITED
+    limits = [s for s in signals if s.kind is SignalKind.LIMIT and s.confidence >= BELIEVED]
+    limits = [signal for signal in limits if limited or _is_fresh(known, signal)]
+    past = any(signal.state in _PAST_LIMIT and signal.confidence >= BELIEVED for signal in said)
+    return said if past or not limits else [replace(limits[-1], kind=SignalKind.STATE, state=AgentState.LIMITED)]
+
+
+def _is_fresh(known: KnownPane | None, signal: Signal) -> bool:
+    return known is None or signal.live or signal.digest not in known.digests
+
+
 def _heard(known: KnownPane, signals: tuple[Signal, ...], screen: bool, now: float) -> KnownPane:
-    fresh = [s for s in signals if s.live or s.digest not in known.digests]
-    for signal in fresh:
-        known = replace(known, last_signal=f"{signal.event_type or signal.kind.value} {signal.evidence}"[:200])
+    was = known
     # An event that a capture still shows was said once; what a parser sees there is so now.
-    stated = [s for s in signals if s.origin is not Origin.EVENT or s in fresh]
+    limited = was.state is AgentState.LIMITED
+    stated = [s for s in states(was, signals) if s.origin is not Origin.EVENT or limited or _is_fresh(was, s)]
     known = replace(known, opinion=chain.hear(known.opinion, stated, now))
+    for signal in signals:
+        if _is_fresh(was, signal):
+            known = replace(known, last_signal=f"{signal.event_type or signal.kind.value} {signal.evidence}"[:200])
+    limits = tuple(signal for signal in signals if signal.kind is SignalKind.LIMIT)
+    if limits or screen:
+        known = replace(known, limits=limits)
     if screen:
         digests = frozenset(signal.digest for signal in signals)
         known = replace(known, ready=True, digests=digests, prompts=prompts(signals))

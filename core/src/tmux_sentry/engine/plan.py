@@ -85,4 +85,7 @@ def sends(run: Run, stage: Stage, attempt: Attempt | None) -> tuple[Keys, ...]:
         *stage.on_failure,
         *(stage.on_timeout or ()),
     )
-    return tuple(resolve(action, run, stage.name, attempt) for action in every if isinstance(action, SendKeys))
+    found = [resolve(action, run, stage.name, attempt) for action in every if isinstance(action, SendKeys)]
+    if stage.on_limit.resume:
+        found.append(resolve(SendKeys(text=stage.on_limit.message), run, stage.name, attempt))
+    return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from tmux_sentry.engine import asking, plan, recovery, replying
+from tmux_sentry.engine import asking, plan, recovery, replying, resuming
 from tmux_sentry.engine.attempts import list_in_hand
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import Send, SendDone, SendHeld
@@ -28,14 +28,17 @@ _MEANING: dict[recovery.Verdict, str] = {
 
 
 def sends_in_hand(run: Run) -> list[Send | SendHeld]:
-    """What the Run waits for: its stage's send, and the answer to a dialog."""
-    return [send for send in (send_in_hand(run), replying.send_in_hand(run)) if send is not None]
+    """What the Run waits for: its stage's send, the answer to a dialog, and the message after a usage limit."""
+    found = (send_in_hand(run), replying.send_in_hand(run), resuming.send_in_hand(run))
+    return [send for send in found if send is not None]
 
 
 def is_wanted(run: Run, send: Send) -> bool:
     """Whether the Run still waits for it."""
     attempt, relay = run.attempt, run.relay
     if relay is not None and relay.action_id == send.action_id:
+        return True
+    if run.limit is not None and run.limit.action_id == send.action_id:
         return True
     return attempt is not None and attempt.held is None and attempt.action_id == send.action_id
 

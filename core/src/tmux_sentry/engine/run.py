@@ -11,7 +11,9 @@ from enum import Enum
 from typing import Any
 
 from tmux_sentry.contracts import AgentState, PaneIdentity
+from tmux_sentry.engine import limited
 from tmux_sentry.engine import relay as relays
+from tmux_sentry.engine.limited import Limited, LimitNotice
 from tmux_sentry.engine.relay import Relay, Sight
 from tmux_sentry.policy.model import Pipeline
 
@@ -93,6 +95,7 @@ class Attempt:
     echo_until: float | None = None  # when they are taken for output
     dialogs: int = 0  # how many questions and answers about dialogs; makes each of their ids new
     answers: int = 0  # how many dialogs the policy's rule has answered
+    resumes: int = 0  # how many messages after a usage limit; makes each of their ids new
 
     @property
     def rest_before(self) -> AgentState:
@@ -132,6 +135,7 @@ class Run:
     gone: str | None = None  # why the pane is gone
     agent_state: AgentState = AgentState.UNKNOWN
     relay: Relay | None = None  # the dialog in hand
+    limit: Limited | None = None  # the usage limit that the agent is at, or was at last
     # volatile from here on
     away_since: float | None = field(default=None, compare=False)  # its host cannot be watched
     on_screen: frozenset[str] = field(default=frozenset(), compare=False)  # digests on the last capture
@@ -139,6 +143,7 @@ class Run:
     last_output_at: float | None = field(default=None, compare=False)  # printed, or was typed into
     looked_at: float | None = field(default=None, compare=False)  # the last `Due`
     sight: Sight | None = field(default=None, compare=False)  # dialogs on the last capture; None before any capture
+    notice: LimitNotice | None = field(default=None, compare=False)  # what was last seen to say of a limit
 
     @property
     def open(self) -> bool:
@@ -149,6 +154,11 @@ class Run:
     def unreachable(self) -> bool:
         """Whether its host cannot be watched now."""
         return self.away_since is not None
+
+    @property
+    def limited(self) -> bool:
+        """Whether its agent is at its usage limit: the clocks of its stage stand."""
+        return self.limit is not None and self.limit.stands
 
     @property
     def held(self) -> str | None:
@@ -185,12 +195,13 @@ def to_json(run: Run) -> dict[str, Any]:
         "agent_state": run.agent_state.value,
         "gone": run.gone,
         "relay": None if run.relay is None else relays.to_json(run.relay),
+        "limit": None if run.limit is None else limited.to_json(run.limit),
     }
 
 
 def from_json(data: Mapping[str, Any], pipeline: Pipeline, env: Mapping[str, str]) -> Run:
     """The Run that `to_json` wrote, with its pipeline and environment given back."""
-    attempt, relay = data["attempt"], data.get("relay")  # an earlier version did not write the second
+    attempt, relay, limit = data["attempt"], data.get("relay"), data.get("limit")  # earlier versions wrote fewer
     return Run(
         id=data["id"],
         pipeline=pipeline,
@@ -210,6 +221,7 @@ def from_json(data: Mapping[str, Any], pipeline: Pipeline, env: Mapping[str, str
         agent_state=AgentState(data["agent_state"]),
         gone=data["gone"],
         relay=None if relay is None else relays.from_json(relay),
+        limit=None if limit is None else limited.from_json(limit),
     )
 
 

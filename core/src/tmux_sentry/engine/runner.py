@@ -63,6 +63,7 @@ from tmux_sentry.engine.starting import Starter
 from tmux_sentry.engine.table import PaneTable
 from tmux_sentry.engine.tails import Tails
 from tmux_sentry.errors import SentryError
+from tmux_sentry.limits.zones import Zones
 from tmux_sentry.notify.outbox import Channel, Outbox
 from tmux_sentry.policy.model import Policy
 from tmux_sentry.security.sanitize import clean
@@ -98,6 +99,7 @@ class Parts:
     notifiers: Mapping[str, Notifier]
     checkers: Mapping[str, Checker]
     access: Mapping[str, HostAccess] = field(default_factory=dict)  # by host: what checkers may run there
+    zones: Mapping[str, str | None] = field(default_factory=dict)  # by host: `timezone` of hosts.yaml
     broker: Broker
     herald: Herald
     tokens: Tokens = field(default_factory=lambda: Tokens(()))
@@ -178,7 +180,14 @@ class Runner:
         self.housekeeper = Housekeeper(parts.store, parts.clock)
         self.table = PaneTable(parts.store, parts.clock, self.panes)
         self.starter = Starter(
-            parts.policy, parts.store, parts.clock, self.conductor, self.panes, parts.env, self.quarantine
+            parts.policy,
+            parts.store,
+            parts.clock,
+            self.conductor,
+            self.panes,
+            parts.env,
+            self.quarantine,
+            limits=lambda pane: self.intake.limits(pane),
         )
         self.desk = Desk(
             parts.store,
@@ -204,6 +213,7 @@ class Runner:
             keys=PaneKeys(parts.store.pane_secret, parts.store.save_pane_secret),
             doubts=Doubts(lambda pane: self.watchers[pane.host].replaced(pane), self._inbox.put),
             tell_states=parts.tell_states,
+            zones=Zones(parts.zones, parts.access, parts.policy.timezone, parts.clock, self._zone_known),
             taken=self._taken,
         )
 
@@ -369,6 +379,10 @@ class Runner:
     def _on_signals(self, observation: Observation, facts: PaneFacts, signals: tuple[Signal, ...]) -> None:
         name = pane_name(observation.pane.key)
         self._inbox.put(lambda: self.quarantine.contain(name, lambda: self.intake.observation(observation, signals)))
+
+    def _zone_known(self, host: str) -> None:
+        """Called on a thread of its own."""
+        self._inbox.put(lambda: self.quarantine.contain(f"host {host}", lambda: self.intake.zone_known(host)))
 
     def _taken(self, observation: Observation) -> None:
         if isinstance(observation, Emitted) and not self._parts.dry_run:

@@ -145,7 +145,9 @@ def _not_ready(job: Job, ports: Ports, info: PaneInfo, seen: Capture | None) -> 
         return _other_dialog(job.answers, ports, seen) if seen is not None else None
     # A script that bash runs shows as `bash` too: the question is who has the terminal.
     at_prompt = info.is_shell and is_idle_shell(info, ports.watcher.in_foreground(info.identity.pane_pid))
-    if job.wait_idle > 0 and not at_prompt and not _idle_agent(ports, info):
+    if (wait := _at_limit(job, ports, info, at_prompt)) is not None:
+        return wait
+    if job.wait_idle > 0 and not job.resumes and not at_prompt and not _idle_agent(ports, info):
         return _Wait(kind="busy", why=f"pane busy: {info.command} is running", limit=job.wait_idle)
     if seen is not None and _someone_typed(job, ports, seen, at_prompt):
         return _Wait(kind="typing", why="someone is typing", limit=TYPING_PATIENCE)
@@ -165,6 +167,17 @@ def _other_dialog(wanted: Answers, ports: Ports, seen: Capture) -> _Wait | None:
     if draft and not any(draft in choice.label or choice.label in draft for choice in wanted.dialog.choices):
         return _Wait(kind="typing", why="someone is typing", limit=TYPING_PATIENCE)
     return None
+
+
+def _at_limit(job: Job, ports: Ports, info: PaneInfo, at_prompt: bool) -> _Wait | None:
+    """Only the message that goes on after a usage limit is for an agent that is at it."""
+    limited = not at_prompt and ports.agent_state(info.identity) is AgentState.LIMITED
+    if not job.resumes:
+        why = "the agent is at its usage limit"
+        return _Wait(kind="limited", why=why, counts=False) if limited and job.wait_idle > 0 else None
+    if at_prompt:
+        return _Wait(kind="ended", why="the agent has ended: its shell is back")
+    return None if limited else _Wait(kind="over", why="the usage limit is over", limit=GONE, moot=True)
 
 
 def _idle_agent(ports: Ports, info: PaneInfo) -> bool:

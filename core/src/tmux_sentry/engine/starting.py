@@ -13,6 +13,7 @@ from tmux_sentry.contracts import AgentState, PaneIdentity, Signal, SignalKind, 
 from tmux_sentry.engine.chain import BELIEVED
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
+from tmux_sentry.engine.limited import LimitNotice
 from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
 from tmux_sentry.engine.observing import hold_reason
 from tmux_sentry.engine.panes import KnownPane, Panes
@@ -41,9 +42,12 @@ class Starter:
         panes: Panes,
         env: Mapping[str, str],
         quarantine: Quarantine,
+        limits: Callable[[KnownPane], tuple[LimitNotice, ...]] = lambda pane: (),
         new_id: Callable[[float], str] | None = None,
     ) -> None:
-        """`new_id(now)` names a new Run; the same ids again make a replay that says the same again."""
+        """`limits` reads what a pane says of usage limits; `new_id(now)` names a new Run: the same ids again make a
+        replay that says the same again."""
+        self._limits = limits
         self._new_id = new_id or _run_id
         self._quarantine = quarantine
         self._policy = policy
@@ -117,6 +121,7 @@ class Starter:
             agent_state=pane.state,
             last_output_at=self._clock.now(),
             sight=Sight(prompts=pane.prompts, folder=info.path),
+            notice=next((one for one in self._limits(pane)[::-1] if one.confidence >= pipeline.min_confidence), None),
         )
         names = RunNames(
             session_name=info.session_name,

@@ -21,7 +21,7 @@ def due(b: Builder) -> None:
         why = asking.due(b)
         if why is not None:
             attempts.conclude(b, REJECTED, why)
-    elif attempt.held is None and attempt.phase is not Phase.RESTING:
+    elif attempt.held is None and attempt.phase is not Phase.RESTING and not b.run.limited:
         _due_while_acting(b, attempt)
 
 
@@ -50,7 +50,7 @@ def next_due(run: Run) -> float | None:
         return None
     if attempt.phase is Phase.APPROVING:
         return asking.next_due(attempt)
-    if attempt.held is not None:
+    if attempt.held is not None or (run.limited and attempt.phase is not Phase.RESTING):
         return None
     times = [attempt.wait_until]
     if not attempt.phase.decided:
@@ -97,6 +97,15 @@ def release(b: Builder) -> None:
     attempt = b.update(held=None, held_at=None)
     if attempt.phase in (Phase.ACTING, Phase.WATCHING):
         b.record(attempt, *((PENDING, attempts.UNTYPED) if attempt.started_at is None else (RUNNING,)))
+
+
+def give_back(b: Builder, since: float) -> None:
+    """The agent was at its usage limit since then: that time does not count, nor does it twice for what is held."""
+    attempt = b.attempt
+    if attempt is None:
+        return
+    until = b.now if attempt.held_at is None else attempt.held_at
+    _shift(b, max(until - max(since, attempt.started_at or since), 0.0))
 
 
 def _shift(b: Builder, away: float) -> None:

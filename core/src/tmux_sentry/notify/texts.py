@@ -26,6 +26,7 @@ _ZH = {
     "check.failed": "{pipeline}：{stage} 的外部检查失败，等待重新运行",
     "check.unknown": "{pipeline}：{stage} 的外部检查没有答复",
     "agent.prompt": "{pipeline}：智能体正在等待答复",
+    "limit.reached": "{pipeline}：智能体已达到使用额度上限",
     "channel.off": "通知渠道 {channel} 已停用",
     "channel.failing": "通知渠道 {channel} 持续失败",
     "channel.recovered": "通知渠道 {channel} 已恢复",

@@ -16,7 +16,6 @@ from tmux_sentry.policy.shape import Finding, Named, items, mapping, named, stag
 from tmux_sentry.policy.variables import is_outside, variables
 
 EVENT_TYPES = ("STATUS", "PROGRESS", "STATE", "ASK", "ERROR", "DONE")
-_LATER = ("on_limit",)
 #: Programs that run what their arguments say: to allow any arguments is to allow anything.
 _RUNNERS = frozenset(
     {"bash", "bun", "dash", "deno", "doas", "env", "eval", "exec", "find", "fish", "ksh", "node", "nohup", "perl"}
@@ -33,6 +32,7 @@ EVENTS = (
     *(f"check.{word}" for word in ("needs_attention", "failed", "unknown")),
     *(f"agent.{state.value}" for state in AgentState),
     "agent.prompt",
+    "limit.reached",
     *(f"channel.{word}" for word in ("off", "failing", "recovered")),
     "policy.notify",
     "database.restored",
@@ -51,7 +51,7 @@ def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Findin
                     did_you_mean(pattern, EVENTS) or "",
                 )
     for pipeline in named(policy.get("pipelines"), ("pipelines",)):
-        yield from _later(pipeline)
+        yield from _unsaid(pipeline)
         yield from _broad(pipeline)
         for index, name in enumerate(pipeline.body.get("allow_env", ())):
             if name not in env:
@@ -61,17 +61,17 @@ def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Findin
                     "a stage that uses it cannot start without it",
                 )
         for stage in named(pipeline.body["stages"], (*pipeline.where, "stages")):
-            yield from _later(stage)
+            yield from _unsaid(stage)
             yield from _broad(stage)
             yield from _conditions(stage, agent="agent" in pipeline.body["match"])
             yield from _decided(stage)
             yield from _untrusted(stage, agent="agent" in pipeline.body["match"])
 
 
-def _later(owner: Named) -> Iterator[Finding]:
-    for word in _LATER:
-        if word in owner.body:
-            yield _not_yet((*owner.where, word), word)
+def _unsaid(owner: Named) -> Iterator[Finding]:
+    rule = mapping(owner.body.get("on_limit"))
+    if rule.get("resume") is False and len(rule) > 1:
+        yield _warn((*owner.where, "on_limit", "resume"), "with resume: false nothing is typed, whatever else it says")
 
 
 def _broad(owner: Named) -> Iterator[Finding]:
@@ -80,10 +80,6 @@ def _broad(owner: Named) -> Iterator[Finding]:
         program = posixpath.basename(allowed.words[0])
         if allowed.more and program in _RUNNERS and all(word.startswith("-") for word in allowed.words[1:]):
             yield _warn(place, f"with any arguments {program} runs anything", "write the whole command without ...")
-
-
-def _not_yet(where: tuple[str | int, ...], word: str) -> Finding:
-    return _warn(where, f"{word} is checked but not acted on yet", key=True)
 
 
 def _conditions(stage: Named, agent: bool) -> Iterator[Finding]:

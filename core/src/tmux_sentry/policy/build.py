@@ -24,6 +24,7 @@ from tmux_sentry.policy.model import (
     ExternalCheck,
     ExternalStatus,
     IdleFor,
+    LimitRule,
     LogRegex,
     Manual,
     Match,
@@ -66,6 +67,7 @@ def build_pipeline(source: Mapping[str, Any], written: Mapping[str, Any] | None 
         vars={name: str(value) for name, value in source.get("vars", {}).items()},
         allow_env=tuple(source.get("allow_env", ())),
         on_prompt=_on_prompt(source.get("on_prompt", "notify")),
+        on_limit=_on_limit(source.get("on_limit")),
         min_confidence=float(source.get("min_confidence", 0.8)),
         digest=digest(source),
         source=source if written is None else written,
@@ -114,6 +116,7 @@ def _stage(source: Mapping[str, Any], pipeline: Mapping[str, Any]) -> Stage:
         min_confidence=float(bar("min_confidence", 0.8)),
         min_trust=Trust[bar("min_trust", "printed").upper()],
         on_prompt=_on_prompt(bar("on_prompt", "notify")),
+        on_limit=_on_limit(bar("on_limit", None)),
     )
 
 
@@ -126,6 +129,20 @@ def _on_prompt(source: str | Mapping[str, Any]) -> PromptRule:
         otherwise=source.get("otherwise", "ask"),
         max_count=source.get("max_count", 20),
         within=parse_duration(source.get("within", 3600)),
+    )
+
+
+def _on_limit(source: Mapping[str, Any] | None) -> LimitRule:
+    if source is None:
+        return LimitRule()
+    retry = source.get("retry_every")
+    return LimitRule(
+        resume=source["resume"],
+        message=source.get("message", "continue"),
+        max_tries=source.get("max_tries", 3),
+        slack=parse_duration(source.get("slack", 60)),
+        max_wait=parse_duration(source.get("max_wait", "8d")),
+        retry_every=None if retry is None else parse_duration(retry),
     )
 
 

@@ -206,6 +206,22 @@ class PromptRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRule:
+    """What to do when the agent is at its usage limit. `resume`: type `message` `slack` seconds after its reset time.
+
+    After `max_tries` in vain a person has to see to it, as for a limit that lasts longer than `max_wait` seconds, or
+    of which no end is known and `retry_every` (seconds between the tries then) is None.
+    """
+
+    resume: bool = False
+    message: str = "continue"
+    max_tries: int = 3
+    slack: float = 60.0
+    max_wait: float = 691200.0
+    retry_every: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One step of a pipeline."""
 
@@ -224,6 +240,7 @@ class Stage:
     min_confidence: float = 0.8
     min_trust: Trust = Trust.PRINTED
     on_prompt: PromptRule = PromptRule()
+    on_limit: LimitRule = LimitRule()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +273,7 @@ class Pipeline:
     vars: Mapping[str, str] = field(default_factory=dict)
     allow_env: tuple[str, ...] = ()
     on_prompt: PromptRule = PromptRule()  # while no stage is active
+    on_limit: LimitRule = LimitRule()  # the same
     min_confidence: float = 0.8  # the same
     digest: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tmux_sentry.config.source import Where
@@ -39,6 +40,7 @@ def check_policy(policy: Any, line_of: Callable[[Where], int]) -> Iterator[Findi
         yield from check_triggers(stages)
         yield from _check_prompt((*pipeline.where, "on_prompt"), mapping(pipeline.body.get("on_prompt")))
         own = _own_variables(pipeline.body)
+        yield from _check_limit((*pipeline.where, "on_limit"), mapping(pipeline.body.get("on_limit")), own)
         for stage in stages:
             yield from _check_stage(stage, own)
     for where, route in items(top.get("notifications"), ("notifications",)):
@@ -105,6 +107,7 @@ def _check_stage(stage: Named, own: Collection[str]) -> Iterator[Finding]:
             yield from _check_strings(where, value, own)
     yield from _check_approval((*stage.where, "require_approval"), mapping(stage.body.get("require_approval")))
     yield from _check_prompt((*stage.where, "on_prompt"), mapping(stage.body.get("on_prompt")))
+    yield from _check_limit((*stage.where, "on_limit"), mapping(stage.body.get("on_limit")), own)
     if checks > 1:
         yield Finding(where=(*stage.where, "actions_on_start"), what="a stage has at most one external_check", key=True)
     for where, kind, _, depth in stage_conditions(stage):
@@ -135,6 +138,12 @@ def _check_prompt(where: Where, rule: Mapping[str, Any]) -> Iterator[Finding]:
         except ValueError as error:
             help = "write the words of one plain command, with ... behind them for any further arguments"
             yield Finding(where=place, what=f"no command can match this: {error}", help=help)
+
+
+def _check_limit(where: Where, rule: Mapping[str, Any], own: Collection[str]) -> Iterator[Finding]:
+    """The variables of the message: nothing from outside is typed after a limit."""
+    for found in _check_text((*where, "message"), rule.get("message"), own, ()):
+        yield replace(found, help="") if "untrusted" in found.help else found
 
 
 def _check_send(where: Where, value: Any, own: Collection[str]) -> Iterator[Finding]:

@@ -48,6 +48,7 @@ from tmux_sentry.engine.sending import BASELINE_HISTORY
 from tmux_sentry.engine.starting import Starter
 from tmux_sentry.engine.table import PaneTable
 from tmux_sentry.engine.tails import Tails
+from tmux_sentry.limits.zones import Zones
 from tmux_sentry.policy.model import Policy
 from tmux_sentry.recording.stage import Stage, VirtualClock
 from tmux_sentry.recording.telling import News, signal_line, step_lines
@@ -137,6 +138,7 @@ class Rehearsal:
             tails=Tails(),
             keys=PaneKeys(store.pane_secret, store.save_pane_secret),
             tell_states={},
+            zones=Zones({}, {}, policy.timezone, clock, lambda host: None),
             taken=lambda observation: None,
         )
 

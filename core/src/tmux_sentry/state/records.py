@@ -65,6 +65,8 @@ class RunRow:
     check: str | None = None  # the status of its open external check
     percent: float | None = None  # how far that is, 0 to 100
     check_detail: str = ""
+    limited: bool = False  # its agent is at its usage limit
+    limited_until: str | None = None  # when that ends, where it is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

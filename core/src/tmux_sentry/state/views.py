@@ -103,7 +103,8 @@ def _stored(row: RowMapping) -> StoredRun:
 
 
 def _row(row: RowMapping) -> RunRow:
-    attempt = json.loads(row["state"])["attempt"] or {}
+    state = json.loads(row["state"])
+    attempt = state["attempt"] or {}
     return RunRow(
         id=row["id"],
         pipeline=row["pipeline"],
@@ -116,7 +117,15 @@ def _row(row: RowMapping) -> RunRow:
         started_at=iso(row["started_at"]),
         finished_at=iso_or_none(row["finished_at"]),
         **_open_check(attempt),
+        **_limit(state.get("limit") if row["status"] == "open" else None),
     )
+
+
+def _limit(limit: dict[str, Any] | None) -> dict[str, Any]:
+    """The fields of a RunRow about the usage limit that its agent is at; an earlier version wrote none."""
+    if limit is None or limit["standing"] == "over":
+        return {}
+    return {"limited": True, "limited_until": iso_or_none(limit["until"])}
 
 
 def _open_check(attempt: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.sending import Job, Ports, carry_out
 from tmux_sentry.engine.tails import Tails
 from tmux_sentry.errors import SentryError, Unreachable
+from tmux_sentry.limits.zones import Zones
 from tmux_sentry.notify.routing import Defaults, Router
 from tmux_sentry.policy.model import Pipeline
 from tmux_sentry.security.trust import PaneKeys
@@ -102,6 +103,7 @@ class Process:
             checks=SimpleNamespace(),  # type: ignore[arg-type]
             doubts=SimpleNamespace(about=lambda _: False, hold=lambda *_: False),  # type: ignore[arg-type]
             tell_states={},
+            zones=Zones({}, {}, "UTC", clock, lambda host: None),
             taken=lambda _: None,
         )
 
