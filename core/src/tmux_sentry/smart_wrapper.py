@@ -37,6 +37,8 @@ QUEUE, CHANNEL = "@sentry_q", "@sentry_wait"
 LONGEST = 4096  # bytes of one event
 PANE_FILE = "TMUX_SENTRY_PANE_FILE"
 _CHUNK = 65536
+_PASSED_ON = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
+_OURS = {signal.SIGWINCH, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT}
 
 # No complete JSON object stands in it: it must not be taken for what it asks for.
 INSTRUCTION = (
@@ -134,11 +136,12 @@ class Pane:
             yield stream
 
     def _forget_others(self) -> None:
-        """Drop the files of tmux servers that have not written to theirs for a month."""
+        """Drop the files of other tmux servers' panes that were not written to for a month."""
+        server = os.path.basename(self.path).rsplit("-", 2)[0] + "-"
         for name in os.listdir(self._folder):
             path = os.path.join(self._folder, name)
             with contextlib.suppress(OSError):
-                if time.time() - os.stat(path).st_mtime > 30 * 86400:
+                if not name.startswith(server) and time.time() - os.stat(path).st_mtime > 30 * 86400:
                     os.unlink(path)
 
 
@@ -209,7 +212,8 @@ def instructed(command: list[str], environ: dict[str, str], folder: str) -> tupl
         if not arguments:
             return [command[0], "-i", INSTRUCTION], environ
     elif agent == "aider":
-        return [command[0], "--read", _written(folder), *arguments], environ
+        path = _written(folder)
+        return ([command[0], "--read", path, *arguments] if path not in arguments else command), environ
     elif agent == "opencode":
         return command, _with_opencode(environ, _written(folder))
     return command, environ
@@ -237,7 +241,7 @@ def _with_opencode(environ: dict[str, str], path: str) -> dict[str, str]:
     """opencode reads settings from a variable, over those in its files."""
     try:
         settings = json.loads(environ.get("OPENCODE_CONFIG_CONTENT") or "{}")
-        files = [*settings.get("instructions", []), path]
+        files = [*(one for one in settings.get("instructions", []) if one != path), path]
     except (ValueError, TypeError, AttributeError):
         return environ  # the user's own, and not for us to understand
     return {**environ, "OPENCODE_CONFIG_CONTENT": json.dumps({**settings, "instructions": files})}
@@ -266,13 +270,14 @@ def run(command: list[str], environ: dict[str, str]) -> int:
         os.set_blocking(end, False)
         os.set_inheritable(end, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    for number in (signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD):
+    for number in _PASSED_ON | _OURS:
         signal.signal(number, lambda *_: None)
     try:
         tty.setraw(0)
-        status = _pass_on(pid, master, wake)
+        status = _pass_on(pid, master, wake, before)
     finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
         signal.set_wakeup_fd(-1)
     return _status(status)
 
@@ -294,47 +299,82 @@ def _become(command: list[str], environ: dict[str, str], master: int, slave: int
         os._exit(127)
 
 
-def _pass_on(pid: int, master: int, wake: int) -> int:
+def _pass_on(pid: int, master: int, wake: int, before: list[Any]) -> int:
     """Until the command ends: keys to it, output from it, its size and the signals that are for it.
 
-    Returns its wait status. A process that it leaves behind on its terminal is not waited for.
+    Returns its wait status. A process that it leaves behind on its terminal is not waited for. Keys wait here while the
+    command does not read: it may itself wait for its output to be taken.
     """
-    inputs, status = [0, master, wake], None
+    os.set_blocking(master, False)
+    inputs, keys, here, status = [0, master, wake], b"", True, None
     while True:
-        ready = select.select(inputs, [], [])[0]
-        if wake in ready:
+        wanted = [fd for fd in inputs if fd != 0 or len(keys) < _CHUNK]
+        readable, writable, _ = select.select(wanted, [master] if keys else [], [])
+        if wake in readable:
             for number in os.read(wake, 1024):
-                if number == signal.SIGWINCH:
-                    _copy_size(master)
-                elif number != signal.SIGCHLD:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, number)
+                _signalled(number, pid, master, before)
             ended, told = os.waitpid(pid, os.WNOHANG) if status is None else (0, 0)
             if ended:
                 status = told
-        if 0 in ready:
-            keys = os.read(0, _CHUNK)
-            if keys:
-                _write(master, keys)
-            else:
+        if 0 in readable:
+            typed = _read(0)
+            keys += typed
+            if not typed:
                 inputs.remove(0)
-        if master in ready:
-            try:
-                output = os.read(master, _CHUNK)
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                output = b""  # how Linux says that nobody has the other side any more
-            if not output:
+                here = _hang_up(pid)
+        if writable:
+            with contextlib.suppress(BlockingIOError):
+                keys = keys[os.write(master, keys) :]
+        if master in readable:
+            output = _read(master)
+            if not output:  # nobody has the other side any more
                 return os.waitpid(pid, 0)[1] if status is None else status
-            _write(1, output)
+            here = here and (_write(1, output) or _hang_up(pid))
         elif status is not None and not select.select([master], [], [], 0)[0]:
             return status
 
 
-def _write(where: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(where, data) :]
+def _signalled(number: int, pid: int, master: int, before: list[Any]) -> None:
+    if number == signal.SIGWINCH:
+        _copy_size(master)
+    elif number == signal.SIGTSTP:
+        # Whoever gets the terminal meanwhile wants it as it was.
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif number == signal.SIGCONT:
+        with contextlib.suppress(termios.error):
+            tty.setraw(0)
+        _copy_size(master)
+    elif number in _PASSED_ON:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _hang_up(pid: int) -> bool:
+    """Our terminal is gone: the command hears of it as if it had been its own. False: nobody is here any more."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGHUP)
+    return False
+
+
+def _read(where: int) -> bytes:
+    """What is there; b"" at the end, which Linux tells of a terminal by an error."""
+    try:
+        return os.read(where, _CHUNK)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return b""
+
+
+def _write(where: int, data: bytes) -> bool:
+    """False where nobody takes it any more."""
+    try:
+        while data:
+            data = data[os.write(where, data) :]
+    except OSError:
+        return False
+    return True
 
 
 def _copy_size(master: int) -> None:
@@ -446,7 +486,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _emit(text: str) -> int:
     try:
-        Pane(dict(os.environ)).emit(event(text))
+        line = event(text)  # first: what is wrong with it is wrong everywhere
+        Pane(os.environ).emit(line)
     except (ValueError, NotInTmux, OSError) as error:
         sys.stderr.write(f"smart_wrapper: {error}\n")
         return 2 if isinstance(error, ValueError) else 1

@@ -61,6 +61,7 @@ def test_a_pane_has_a_file_of_ours_alone_from_its_first_output_on(tmp_path: Path
     one(PANE, tap.Printed(b"hello\r\n"))
     clock.advance(1.5)
     one(PANE, tap.Found(replace(INFO, width=100, title="new", cursor=(3, 3))))
+    one(PANE, tap.Handed("KEY " + "k" * 43, "%0:1:S0VZ"))
     one(PANE, tap.Handed('{"type":"DONE"}', "%0:1:e30"))
     one(PANE, tap.Closed(3))
     one.close()
@@ -81,7 +82,9 @@ def test_a_pane_has_a_file_of_ours_alone_from_its_first_output_on(tmp_path: Path
         (1.5, "x-closed"),
     ]  # fmt: skip
     assert json.loads(found[4][2]) == {"title": "new", "width": 100}
+    assert json.loads(found[5][2]) == {"text": '{"type":"DONE"}'}
     assert json.loads(found[6][2]) == {"status": 3}
+    assert "KEY" not in path.read_text()
     # A secret that goes on in the next row is gone, and the cursor's row is where it was.
     picture = facts.capture(INFO, json.loads(found[1][2]))
     assert picture is not None

@@ -136,6 +136,18 @@ def test_what_was_not_taken_in_counts_when_it_comes_again() -> None:
     assert Room(kept).trust(handed_over(), signed(1)) is None
 
 
+def test_one_that_waits_takes_no_number_of_those_behind_it() -> None:
+    """The pane of the first is being asked about; the second is judged, held, and judged again."""
+    room = Room().with_key()
+    first, second = handed_over("1"), handed_over("2")
+    assert room.keys.judge(first, (signed(5),))
+    assert room.keys.judge(second, (signed(6),))
+    room.keys.taken(first)
+    assert room.keys.judge(second, (signed(6),))
+    room.keys.taken(second)
+    assert not room.keys.judge(handed_over("3"), (signed(6),))
+
+
 def test_an_event_without_a_name_gets_one_from_its_number() -> None:
     [one] = Room().with_key().keys.judge(LINE, (signed(9),))
     assert one.event_id == "seq 9"
@@ -150,6 +162,15 @@ def test_the_first_key_counts_and_outlives_a_restart() -> None:
     room.keys.forget(PANE)
     assert room.kept == {}
     assert room.trust(LINE, signed(3)) is Trust.PRINTED
+
+
+def test_the_keys_of_panes_that_are_gone_are_forgotten() -> None:
+    room = Room().with_key()
+    room.keys.keep(list(room.kept), [PANE.key])
+    assert list(room.kept) == [PANE.key]
+    room.keys.keep(list(room.kept), [])
+    assert room.kept == {}
+    assert room.trust(LINE, signed(1)) is Trust.PRINTED
 
 
 @pytest.mark.parametrize("text", ["KEY", "KEY x", f"KEY {KEY} more", f" KEY {KEY}", "KEY " + "\ud800" * 43])

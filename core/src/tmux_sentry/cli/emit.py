@@ -36,7 +36,8 @@ def command(json_: str | None, print_shell: bool) -> None:
             json_ = stream.read(1 << 20).decode("utf-8", "replace")
     assert json_ is not None
     try:
-        smart_wrapper.Pane(os.environ).emit(smart_wrapper.event(json_))
+        line = smart_wrapper.event(json_)  # first: what is wrong with it is wrong everywhere
+        smart_wrapper.Pane(os.environ).emit(line)
     except ValueError as error:
         raise UsageError("the event was not handed over", str(error)) from None
     except (smart_wrapper.NotInTmux, OSError) as error:

@@ -93,6 +93,7 @@ class Intake:
         self._let_go = taken
         self._tell_states = tell_states
         self._newer: set[str] = set()
+        self._swept: set[str] = set()  # hosts whose old keys were looked through
         self._zones = zones
         self._away: dict[str, float] = {}  # Runs whose pane is not watched, since when (epoch seconds)
 
@@ -104,6 +105,7 @@ class Intake:
                     self._panes.see(info)
                 self._starter.inventoried(record.host)
                 self._table.inventoried(record.host, record.panes)
+                self._sweep_keys(record)
                 self._lose_missing(record)
                 self._starter.start()
             case watched.Attached():
@@ -245,6 +247,13 @@ class Intake:
             )
         )
         self._effects.wake_outbox()
+
+    def _sweep_keys(self, inventory: watched.Inventoried) -> None:
+        """Once: the keys of panes that have gone while nobody watched."""
+        if inventory.host not in self._swept:
+            self._swept.add(inventory.host)
+            present = {info.identity.key for info in inventory.panes}
+            self._keys.keep(self._store.panes_with_secrets(inventory.host), present)
 
     def lose(self, run: Run, since: float) -> None:
         """The pane of a Run is not watched: nothing is decided before it was seen again."""

@@ -22,6 +22,7 @@ from tmux_sentry.recording.files import create, sweep
 from tmux_sentry.recording.tape import Tape
 from tmux_sentry.security.redact import Redactor
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.security.trust import is_key
 from tmux_sentry.state.files import private_directory
 from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.watch import tap
@@ -234,7 +235,9 @@ class _Reel:
             case tap.FromTheStart():
                 tape.mark(at, facts.WHOLE, "")
             case tap.Handed():
-                tape.mark(at, facts.EMITTED, {"text": record.text, "entry": record.entry})
+                # Not its entry in the queue: that says the same once more, where no redactor can read it.
+                if not is_key(record.text):
+                    tape.mark(at, facts.EMITTED, {"text": record.text})
             case tap.Closed():
                 tape.mark(at, facts.CLOSED, {"status": record.status})
             case Typed():

@@ -14,7 +14,7 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from tmux_sentry.contracts import Emitted, Observation, PaneIdentity, Signal, Signature, Trust
@@ -22,6 +22,8 @@ from tmux_sentry.security.sanitize import clean
 
 log = logging.getLogger(__name__)
 
+#: Observations that may be judged and not taken in yet.
+_WAITING = 1000
 #: Warnings about one pane; what forges does it a million times.
 _WARNINGS = 5
 # Strict: a verifier that read numbers as Python does took "+7" for "7".
@@ -39,6 +41,11 @@ class _Pane:
     emitted: int = 0
 
 
+def is_key(text: str) -> bool:
+    """Whether what was handed over is a pane's key: a secret, for PaneKeys and nobody else."""
+    return text.startswith("KEY ")
+
+
 class PaneKeys:
     """The keys of all panes. One thread owns it."""
 
@@ -46,7 +53,8 @@ class PaneKeys:
         """`load` and `save` keep a text by a pane's key (None: forget it) in the database."""
         self._load, self._save = load, save
         self._panes: dict[str, _Pane | None] = {}
-        self._taken: dict[str, tuple[int, int]] = {}  # of what is being taken in: the highest numbers in it
+        # Of what is being taken in, by observation: the highest number in it. One may wait while later ones are judged.
+        self._numbers: dict[Observation, int] = {}
         self._warned: dict[str, int] = {}
 
     def judge(self, observation: Observation, signals: Iterable[Signal]) -> tuple[Signal, ...]:
@@ -54,23 +62,37 @@ class PaneKeys:
         emitted = isinstance(observation, Emitted)
         if emitted:
             self._learn(observation)  # type: ignore[arg-type]  # it is one
-        return tuple(one for signal in signals if (one := self._judge(observation.pane, signal, emitted)) is not None)
+        numbers: list[int] = []
+        judged = [self._judge(observation.pane, signal, emitted, numbers) for signal in signals]
+        if numbers:
+            self._numbers[observation] = max(numbers)
+            if len(self._numbers) > _WAITING:  # never taken in, as their pane was replaced
+                del self._numbers[next(iter(self._numbers))]
+        return tuple(one for one in judged if one is not None)
 
     def taken(self, observation: Observation) -> None:
         """All that this observation led to is committed: its numbers do not count again."""
-        pane, numbers = observation.pane.key, self._taken.pop(observation.pane.key, None)
+        pane, number = observation.pane.key, self._numbers.pop(observation, None)
         known = self._of(pane)
-        if numbers is None or known is None:
+        if number is None or known is None:
             return
-        known.printed, known.emitted = max(known.printed, numbers[0]), max(known.emitted, numbers[1])
+        if isinstance(observation, Emitted):
+            known.emitted = max(known.emitted, number)
+        else:
+            known.printed = max(known.printed, number)
         self._write(pane, known)
+
+    def keep(self, stored: Iterable[str], present: Collection[str]) -> None:
+        """Of the panes (by key) for which something is `stored`, forget those that are not `present` any more."""
+        for pane in set(stored) - set(present):
+            self._save(pane, None)
+            self._panes.pop(pane, None)
 
     def forget(self, pane: PaneIdentity) -> None:
         """The pane is gone."""
         if self._of(pane.key) is not None:
             self._save(pane.key, None)
         self._panes.pop(pane.key, None)
-        self._taken.pop(pane.key, None)
         self._warned.pop(pane.key, None)
 
     def _learn(self, observation: Emitted) -> None:
@@ -84,7 +106,7 @@ class PaneKeys:
         elif known.key != found[1]:
             self._warn(observation.pane, "another key was handed over; the first one counts")
 
-    def _judge(self, pane: PaneIdentity, signal: Signal, emitted: bool) -> Signal | None:
+    def _judge(self, pane: PaneIdentity, signal: Signal, emitted: bool, numbers: list[int]) -> Signal | None:
         worth = Trust.EMITTED if emitted else Trust.PRINTED
         signal = replace(signal, trust=min(signal.trust, worth))
         known = self._of(pane.key)
@@ -99,8 +121,7 @@ class PaneKeys:
             return None
         if number <= (known.emitted if emitted else known.printed):
             return None  # it was taken in: a screen still shows it, or somebody says it again
-        highest = self._taken.get(pane.key, (0, 0))
-        self._taken[pane.key] = (max(highest[0], 0 if emitted else number), max(highest[1], number if emitted else 0))
+        numbers.append(number)
         name = signal.event_id if signal.event_id is not None else f"seq {number}"
         return replace(signal, trust=Trust.EMITTED if emitted else Trust.SIGNED, event_id=name)
 

@@ -353,6 +353,13 @@ class Store:
         with self._database.read() as connection:
             return _get(connection, f"pane-key/{pane_key}")
 
+    def panes_with_secrets(self, host: str) -> list[str]:
+        """The keys of the host's panes for which something is kept."""
+        prefix = f"pane-key/{host}/"
+        with self._database.read() as connection:
+            found = connection.execute(select(meta.c.key).where(meta.c.key.startswith(prefix, autoescape=True)))
+            return [str(key).removeprefix("pane-key/") for key in found.scalars()]
+
     def save_pane_secret(self, pane_key: str, kept: str | None) -> None:
         """Keep what verifies a pane's events; None forgets it."""
         with self._database.write() as connection:
