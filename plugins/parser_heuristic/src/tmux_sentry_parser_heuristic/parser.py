@@ -20,9 +20,9 @@ from tmux_sentry import (
     clean,
 )
 from tmux_sentry_parser_heuristic.matching import Found, Matcher
-from tmux_sentry_parser_heuristic.plugin import NAME
 from tmux_sentry_parser_heuristic.rules import RULES
 
+NAME = "heuristic"
 #: After a gap the history shows earlier commands as well, and text does not say when it was printed.
 RESYNC_CONFIDENCE = 0.2
 #: Of one observation. The core remembers a bounded number of events, and a flood of guesses must not push out others.

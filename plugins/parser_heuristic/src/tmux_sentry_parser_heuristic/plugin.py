@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from tmux_sentry import Parser, ParserPlugin, PluginContext, hookimpl
 
-NAME = "heuristic"
-
 
 def _make(context: PluginContext) -> Parser:
     from tmux_sentry_parser_heuristic.parser import HeuristicParser  # compiles the rules: only when `run` wants it
@@ -18,4 +16,4 @@ def _make(context: PluginContext) -> Parser:
 @hookimpl
 def tmux_sentry_parsers() -> Iterable[ParserPlugin]:
     """Test runners, linters, builds, git, crashes and shells, by what they print."""
-    yield ParserPlugin(name=NAME, description="results and errors guessed from plain output", factory=_make)
+    yield ParserPlugin(name="heuristic", description="results and errors guessed from plain output", factory=_make)
