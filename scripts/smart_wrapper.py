@@ -261,10 +261,6 @@ def run(command: list[str], environ: dict[str, str]) -> int:
     master, slave = os.openpty()
     _copy_size(master)
     termios.tcsetattr(slave, termios.TCSANOW, before)
-    pid = os.fork()
-    if pid == 0:
-        _become(command, environ, master, slave)
-    os.close(slave)
     wake, woken = os.pipe()
     for end in (wake, woken):
         os.set_blocking(end, False)
@@ -272,12 +268,16 @@ def run(command: list[str], environ: dict[str, str]) -> int:
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     for number in _PASSED_ON | _OURS:
         signal.signal(number, lambda *_: None)
+    pid = os.fork()  # now, as its end must not be missed; what is caught here it does not inherit
+    if pid == 0:
+        _become(command, environ, master, slave)
+    os.close(slave)
     try:
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSANOW)  # what is typed ahead stays
         status = _pass_on(pid, master, wake, before)
     finally:
         with contextlib.suppress(termios.error):  # the terminal may be gone
-            termios.tcsetattr(0, termios.TCSADRAIN, before)
+            termios.tcsetattr(0, termios.TCSANOW, before)
         signal.set_wakeup_fd(-1)
     return _status(status)
 
@@ -312,7 +312,7 @@ def _pass_on(pid: int, master: int, wake: int, before: list[Any]) -> int:
         readable, writable, _ = select.select(wanted, [master] if keys else [], [])
         if wake in readable:
             for number in os.read(wake, 1024):
-                _signalled(number, pid, master, before)
+                _signalled(number, pid if status is None else 0, master, before)
             ended, told = os.waitpid(pid, os.WNOHANG) if status is None else (0, 0)
             if ended:
                 status = told
@@ -339,13 +339,15 @@ def _signalled(number: int, pid: int, master: int, before: list[Any]) -> None:
         _copy_size(master)
     elif number == signal.SIGTSTP:
         # Whoever gets the terminal meanwhile wants it as it was.
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
-        os.kill(os.getpid(), signal.SIGSTOP)
-    elif number == signal.SIGCONT:
+        termios.tcsetattr(0, termios.TCSANOW, before)
+        caught = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)  # by the default, which stops nobody whom no shell could wake again
+        signal.signal(signal.SIGTSTP, caught)
+    if number in (signal.SIGTSTP, signal.SIGCONT):
         with contextlib.suppress(termios.error):
-            tty.setraw(0)
+            tty.setraw(0, termios.TCSANOW)
         _copy_size(master)
-    elif number in _PASSED_ON:
+    elif number in _PASSED_ON and pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 

@@ -51,7 +51,7 @@ class Terminal:
             stdout=slave,
             stderr=subprocess.DEVNULL,
             env=env,
-            start_new_session=True,
+            preexec_fn=os.setpgrp,  # a group of its own that somebody could wake
         )
 
     def size(self, rows: int, columns: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tmux_sentry.contracts import Lines, Observation, PaneFacts, Signal, SignalKind, Trust
+from tmux_sentry.contracts import Emitted, Lines, Observation, PaneFacts, Signal, SignalKind, Trust
 from tmux_sentry.engine.perception import Perception
 from tmux_sentry.testing.samples import AT, PANE
 
@@ -177,3 +177,21 @@ def test_a_parser_that_fails_again_and_again_for_a_pane_is_not_asked_about_that_
     assert delivered.next() == ("elsewhere", ("elsewhere",))
     perception.close()
     assert asked == [PANE.pane_id] * 3 + ["%9"]
+
+
+def test_a_panes_key_keeps_its_place_and_reaches_no_parser() -> None:
+    asked: list[str] = []
+
+    class Curious:
+        def parse(self, observation: Observation, pane: PaneFacts) -> Iterable[Signal]:
+            assert isinstance(observation, Emitted)
+            asked.append(observation.text)
+            return ()
+
+    got: queue.Queue[str] = queue.Queue()
+    perception = Perception({"curious": Curious()}, lambda observation, *_: got.put(getattr(observation, "text", "")))
+    for text in ('{"n":1}', "KEY " + "k" * 43, '{"n":2}'):
+        perception.feed(Emitted(pane=PANE, at=AT, text=text, entry=text), FACTS)
+    assert [got.get(timeout=10.0) for _ in range(3)] == ['{"n":1}', "KEY " + "k" * 43, '{"n":2}']
+    assert asked == ['{"n":1}', '{"n":2}']
+    perception.close()

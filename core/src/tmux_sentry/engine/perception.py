@@ -16,9 +16,10 @@ from functools import partial
 
 from tmux_sentry.bounded import TimedOut, call_bounded
 from tmux_sentry.clock import SystemClock
-from tmux_sentry.contracts import Observation, PaneFacts, Parser, Signal
+from tmux_sentry.contracts import Emitted, Observation, PaneFacts, Parser, Signal
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.security.trust import is_key
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,9 @@ class Perception:
         while (item := worker.item or self._inbox.get()) is not None:
             worker.item = item
             signals: list[Signal] = []
-            for name in self._parsers:
+            # A pane's key keeps its place among the events, and is no parser's affair.
+            secret = isinstance(item[0], Emitted) and is_key(item[0].text)
+            for name in () if secret else self._parsers:
                 worker.busy = (name, time.monotonic())  # in one step, as `check` may look at any time
                 signals += self._ask(name, *item)
                 with self._lock:

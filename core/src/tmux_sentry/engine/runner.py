@@ -67,7 +67,7 @@ from tmux_sentry.limits.zones import Zones
 from tmux_sentry.notify.outbox import Channel, Outbox
 from tmux_sentry.policy.model import Policy
 from tmux_sentry.security.sanitize import clean
-from tmux_sentry.security.trust import PaneKeys, is_key
+from tmux_sentry.security.trust import PaneKeys
 from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.records import StoredApproval
 from tmux_sentry.state.store import Store
@@ -371,9 +371,7 @@ class Runner:
             self.panes.recognise(record.pane, record.agent)
         elif isinstance(record, Title):
             self.panes.retitle(record.pane, record.title)
-        if isinstance(record, Emitted) and is_key(record.text):
-            self._on_signals(record, self.panes.facts(record.pane, ()), ())  # no parser's affair
-        elif isinstance(record, (Lines, Screen, Title, Osc, Emitted, PaneClosed)):
+        if isinstance(record, (Lines, Screen, Title, Osc, Emitted, PaneClosed)):
             self.perception.feed(record, self.panes.facts(record.pane, self._typed.get(record.pane.key, ())))
         else:
             self._inbox.put(lambda: self.quarantine.contain(host_name(record), lambda: self.intake.record(record)))
