@@ -128,6 +128,18 @@ def test_an_agent_that_the_process_does_not_name_is_known_by_its_banner(agent: s
     assert state.confidence < named.confidence
 
 
+@pytest.mark.parametrize(
+    ("cursor", "state", "sure"), [((9, 3), "idle", True), ((0, 4), "working", False), (None, "working", False)]
+)
+def test_only_the_cursor_tells_a_draft_in_aider_from_what_was_just_sent(
+    cursor: tuple[int, int] | None, state: str, sure: bool
+) -> None:
+    rows = ("Aider v0.86.2", "", "─" * 40, "diff> fix")
+    screen = Screen(pane=PANE, at=0.0, lines=rows, rows=rows if cursor else (), cursor=cursor or (9, 3))
+    [signal] = AgentsParser(rules()).parse(screen, facts("aider"))
+    assert (signal.state, signal.confidence > 0.8) == (AgentState(state), sure)
+
+
 def test_what_no_rule_knows_has_no_rule() -> None:
     [state] = read(("hello",), "claude")
     assert (state.state, state.rule, state.confidence) == (AgentState.UNKNOWN, "", 1.0)

@@ -45,16 +45,32 @@ def plain(rows: Iterable[str]) -> list[str]:
 class Layout:
     """One screen and the title, divided. `rows` are without trailing blanks."""
 
-    def __init__(self, rows: Sequence[str], title: str, box: Box | None, block: Any | None) -> None:
-        """`block` matches a row that opens a block of the transcript."""
+    def __init__(
+        self,
+        rows: Sequence[str],
+        title: str,
+        box: Box | None,
+        block: Any | None,
+        cursor: tuple[int, int] | None = None,
+    ) -> None:
+        """`block` matches a row that opens a block of the transcript; `cursor` is a column and a row of `rows`."""
         last = len(rows)
         while last and not rows[last - 1].strip():
             last -= 1
         self.whole = last <= DEPTH
+        self._cursor = (cursor[0], cursor[1] - max(last - DEPTH, 0)) if cursor is not None else None
         self.rows = [row.rstrip() for row in plain(row[:WIDTH] for row in rows[max(last - DEPTH, 0) : last])]
         self.title = plain([title[:WIDTH]])[0].strip()
         self._block = block
         self.box = self._find(box) if box is not None else None  # first row and the row after the last
+
+    @property
+    def typing(self) -> bool:
+        """Whether the cursor is known to stand behind something in the prompt box."""
+        if self.box is None or self._cursor is None:
+            return False
+        column, row = self._cursor
+        return self.box[0] <= row < self.box[1] and 0 < len(self.rows[row]) <= column
 
     def part(self, name: str, count: int) -> str:
         """The text of one part, rows joined by line feeds; `count` bounds those that have no end of their own."""

@@ -92,6 +92,8 @@ def judge(rules: AgentRules, layout: Layout, pane: PaneFacts, parts: Sequence[st
 def _try(rule: Rule, layout: Layout, pane: PaneFacts) -> Match | None:
     if rule.box is not None and rule.box is not (layout.box is not None):
         return None
+    if rule.typing and not layout.typing:
+        return None
     if rule.title is not None and rule.title.search(layout.title) is None:
         return None
     if rule.command is not None and pane.command and rule.command.search(pane.command) is None:

@@ -135,7 +135,8 @@ def _rows(screen: Screen) -> tuple[str, ...]:
 
 
 def _layout(screen: Screen, title: str, rules: AgentRules) -> Layout:
-    return Layout(_rows(screen), title, rules.box, rules.block)
+    # The cursor belongs to the visible rows; where they are not known, neither is it.
+    return Layout(_rows(screen), title, rules.box, rules.block, screen.cursor if screen.rows else None)
 
 
 def _signals(winner: Match | None, screen: Screen, certainty: float, newer: str) -> list[Signal]:

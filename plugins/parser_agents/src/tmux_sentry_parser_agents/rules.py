@@ -43,6 +43,7 @@ class Rule:
     box: bool | None  # whether a prompt box has to be there
     title: Any | None  # what the title has to be, too
     same_as_title: bool
+    typing: bool  # the cursor stands behind the text in the box
     command: Any | None  # the program in the foreground, where it is known
     unless: tuple[str, ...]
     limit: LimitRule | None
@@ -208,6 +209,7 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
         box=raw.get("box"),
         title=_pattern(raw.get("title")),
         same_as_title=raw.get("same_as_title", False),
+        typing=raw.get("typing", False),
         command=_pattern(raw.get("command")),
         unless=tuple(raw.get("unless", ())),
         limit=LimitRule(reset=_pattern(limit.get("reset"))) if limit is not None else None,
