@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from tmux_sentry import AgentState, Dialog, PaneFacts, PaneIdentity, Screen, Signal, SignalKind
+from tmux_sentry import AgentState, Dialog, Origin, PaneFacts, PaneIdentity, Screen, Signal, SignalKind
 from tmux_sentry_parser_agents.parser import AgentsParser
 from tmux_sentry_parser_agents.rules import load
 
@@ -85,10 +85,13 @@ def rules():  # type: ignore[no-untyped-def]
 
 
 def state_of(signals: list[Signal]) -> AgentState:
-    """The one state among them."""
-    [state] = [signal.state for signal in signals if signal.kind is SignalKind.STATE]
-    assert state is not None
-    return state
+    """What they come to: the title's state where it says one, else the screen's."""
+    said = {signal.origin: signal.state for signal in signals if signal.kind is SignalKind.STATE}
+    title, screen = said.pop(Origin.TITLE, AgentState.UNKNOWN), said.pop(Origin.SCREEN)
+    assert not said
+    assert title is not None
+    assert screen is not None
+    return title if title is not AgentState.UNKNOWN else screen
 
 
 def dialog_of(signals: list[Signal]) -> Dialog | None:

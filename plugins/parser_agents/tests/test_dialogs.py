@@ -110,6 +110,29 @@ def test_claude_may_not_hide_a_row_of_the_command_as_its_description() -> None:
     assert dialog.command == "ls\nrm -rf /"
 
 
+@pytest.mark.parametrize("agent", ["claude", "codex", "gemini", "opencode", "qwen", "aider"])
+@pytest.mark.parametrize("gap", [[], [""], ["", ""]], ids=["next", "gap", "two"])
+def test_what_follows_the_command_further_down_belongs_to_it(agent: str, gap: list[str]) -> None:
+    """A command of several lines may have empty ones: its first line is not the whole of it."""
+    rows = list(shot(agent, "permission-1").rows)
+    command = "echo hello-from-tool" if agent == "aider" else SHELL
+    at = max(number for number, row in enumerate(rows) if command in row)
+    frame = {"gemini": "│ │ {} │ │", "qwen": "  │   {} │", "opencode": "  ┃  {}"}.get(agent, "  {}")
+    rows[at + 1 : at + 1] = [frame.format(text) for text in (*gap, "rm -rf /")]
+    dialog = dialog_of(read(rows, agent))
+    assert dialog is not None
+    assert dialog.kind == "command"
+    # Claude shows a description there, which only what stands above the dialog can tell from a second line.
+    assert dialog.truncated or (agent == "claude" and dialog.command == SHELL)
+
+
+def test_a_row_that_was_cut_is_not_known_to_the_letter() -> None:
+    rows = [row.replace(SHELL, f"echo {'x' * 1000} && {SHELL}") for row in shot("codex", "permission-1").rows]
+    dialog = dialog_of(read(rows, "codex"))
+    assert dialog is not None
+    assert dialog.truncated
+
+
 def test_a_second_dollar_in_the_reason_makes_the_command_of_codex_doubtful() -> None:
     rows = list(shot("codex", "permission-1").rows)
     at = next(number for number, row in enumerate(rows) if row.startswith("  Reason:"))

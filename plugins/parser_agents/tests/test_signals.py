@@ -140,6 +140,15 @@ def test_only_the_cursor_tells_a_draft_in_aider_from_what_was_just_sent(
     assert (signal.state, signal.confidence > 0.8) == (AgentState(state), sure)
 
 
+def test_what_the_screen_alone_says_and_what_the_title_says_are_told_apart() -> None:
+    """While Codex streams its screen says nothing: what it said before must not stand beside the title."""
+    one = shot("codex", "working-2")
+    said = {signal.origin: signal.state for signal in read(one.rows, "codex", "⠸ codex")}
+    assert said == {Origin.TITLE: AgentState.WORKING, Origin.SCREEN: AgentState.UNKNOWN}
+    rest = {signal.origin: signal.state for signal in read(shot("codex", "finished-1").rows, "codex", "codex")}
+    assert rest == {Origin.TITLE: AgentState.UNKNOWN, Origin.SCREEN: AgentState.IDLE}
+
+
 def test_what_no_rule_knows_has_no_rule() -> None:
     [state] = read(("hello",), "claude")
     assert (state.state, state.rule, state.confidence) == (AgentState.UNKNOWN, "", 1.0)

@@ -60,7 +60,7 @@ def find(rule: DialogRule, layout: Layout) -> Found | None:
     if rule.command is not None:
         command, exact = _command(rule.command, body, layout.rows[: start or 0])
     choices = tuple(choice for option in options if (choice := _choice(rule.choices, option)) is not None)
-    cut = rule.cut is not None and rule.cut.search(text) is not None
+    cut = layout.cut or (rule.cut is not None and rule.cut.search(text) is not None)
     folder = rule.cwd.search(text) if rule.cwd is not None else None
     dialog = Dialog(
         question=asked,
@@ -143,8 +143,9 @@ def _shown(label: str) -> str | None:
 def _command(rule: CommandRule, body: Sequence[str], above: Sequence[str]) -> tuple[str, bool]:
     """The command, and whether it is known to the letter.
 
-    An agent breaks a long command into rows by itself, and nobody can tell such a break from a line feed. A mark that
-    stands there twice may be part of the command, or of what the agent says about it.
+    An agent breaks a long command into rows by itself, and nobody can tell such a break from a line feed. Empty rows
+    end nothing: a command may have some. A mark that stands there twice may be part of the command, or of what the
+    agent says about it.
     """
     marks = [number for number in range(not rule.inline, len(body)) if rule.after.search(body[number])]
     if not marks:

@@ -58,6 +58,7 @@ class Layout:
         while last and not rows[last - 1].strip():
             last -= 1
         self.whole = last <= DEPTH
+        self.cut = any(len(row) > WIDTH for row in rows[max(last - DEPTH, 0) : last])
         self._cursor = (cursor[0], cursor[1] - max(last - DEPTH, 0)) if cursor is not None else None
         self.rows = [row.rstrip() for row in plain(row[:WIDTH] for row in rows[max(last - DEPTH, 0) : last])]
         self.title = plain([title[:WIDTH]])[0].strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tmux_sentry import AgentState, Dialog, Limit, PaneFacts, RuleTrace
@@ -29,9 +29,10 @@ class Match:
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What the rules come to: `winner` is None where nothing holds, and the state then is unknown."""
+    """What the rules come to, by the title and by the screen: None where nothing holds, and the state is unknown."""
 
-    winner: Match | None
+    title: Match | None
+    screen: Match | None
     matches: list[Match] = field(default_factory=list)
 
     def traces(self, rules: AgentRules) -> list[RuleTrace]:
@@ -85,8 +86,15 @@ def judge(rules: AgentRules, layout: Layout, pane: PaneFacts, parts: Sequence[st
         match.vetoed_by = next((id for id in match.unless if id in held), "")
     # What has no priority only speaks against others.
     left = [match for match in matches if not match.vetoed_by and match.priority]
-    winner = max(left, key=lambda match: (match.priority, match.confidence), default=None)
-    return Verdict(winner=winner, matches=matches)
+    return Verdict(
+        title=_best(match for match in left if match.part == "title"),
+        screen=_best(match for match in left if match.part != "title"),
+        matches=matches,
+    )
+
+
+def _best(matches: Iterable[Match]) -> Match | None:
+    return max(matches, key=lambda match: (match.priority, match.confidence), default=None)
 
 
 def _try(rule: Rule, layout: Layout, pane: PaneFacts) -> Match | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -48,6 +49,7 @@ class AgentsParser:
         self._rules = dict(rules)
         self._versions: dict[str, tuple[int, ...]] = {}
         self._told: set[tuple[str, tuple[int, ...]]] = set()
+        self._lock = threading.Lock()
 
     def parse(self, observation: Observation, pane: PaneFacts) -> list[Signal]:
         """The state that an observation shows, with the dialog or the limit that it stands for."""
@@ -63,7 +65,10 @@ class AgentsParser:
         layout = _layout(observation, pane.title, rules)
         newer = self._newer(rules, layout, pane)
         verdict = judge(rules, layout, pane)
-        signals = _signals(verdict.winner, observation, certainty * (_NEWER if newer else 1.0), newer)
+        certainty *= _NEWER if newer else 1.0
+        signals = _signals(verdict.screen, observation, certainty, newer)
+        if layout.title and any(rule.part == "title" for rule in rules.rules):
+            signals.insert(0, _state(verdict.title, observation.at, certainty, origin=Origin.TITLE))
         agent = rules.agent if rules.agent != GENERIC else ""
         return [replace(signal, agent=agent, newer=newer) for signal in signals]
 
@@ -91,9 +96,10 @@ class AgentsParser:
         key = f"{pane.identity.key} {rules.agent}"
         found = rules.version.search(layout.part("screen", 0)) if rules.version is not None else None
         if found is not None:
-            self._versions[key] = parse_version(found.group(1))
-            if len(self._versions) > _REMEMBERED:
-                self._versions.pop(next(iter(self._versions)), None)
+            with self._lock:
+                self._versions[key] = parse_version(found.group(1))
+                if len(self._versions) > _REMEMBERED:
+                    del self._versions[next(iter(self._versions))]
         version = self._versions.get(key, ())
         if not rules.checked or version[: len(rules.checked)] <= rules.checked:
             return ""
@@ -110,8 +116,8 @@ class AgentsParser:
         rules = self._rules.get(pane.agent) if pane.agent else None
         if rules is None:
             return []
-        winner = judge(rules, Layout((), observation.title, None, None), pane, ("title",)).winner
-        return [_state(winner, observation.at, 1.0, origin=Origin.TITLE)]
+        title = judge(rules, Layout((), observation.title, None, None), pane, ("title",)).title
+        return [_state(title, observation.at, 1.0, origin=Origin.TITLE)]
 
     def _osc(self, observation: Osc, pane: PaneFacts) -> list[Signal]:
         text = plain([observation.text[:WIDTH]])[0]
@@ -140,8 +146,8 @@ def _layout(screen: Screen, title: str, rules: AgentRules) -> Layout:
 
 
 def _signals(winner: Match | None, screen: Screen, certainty: float, newer: str) -> list[Signal]:
-    origin = Origin.TITLE if winner is not None and winner.part == "title" else Origin.SCREEN
-    state = _state(winner, screen.at, certainty, origin=origin)
+    """What stands on the screen: its state always, as that takes the place of what it was before."""
+    state = _state(winner, screen.at, certainty, origin=Origin.SCREEN)
     signals = [state]
     if winner is not None and winner.dialog is not None:
         dialog = winner.dialog
