@@ -35,7 +35,10 @@ from typing import IO, Any, NoReturn
 
 QUEUE, CHANNEL = "@sentry_q", "@sentry_wait"
 LONGEST = 4096  # bytes of one event
+LONGEST_ENTRY = 8192  # bytes of it in the queue: the reader drops what is longer
+FULL = 200_000  # bytes in the queue, above which whoever should read it does not
 PANE_FILE = "TMUX_SENTRY_PANE_FILE"
+_CHANNEL_NAME = re.compile(r"[A-Za-z0-9@._][A-Za-z0-9@._-]{0,127}")  # never an option
 _CHUNK = 65536
 _PASSED_ON = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 _OURS = {signal.SIGWINCH, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT}
@@ -56,9 +59,9 @@ class Pane:
     """The pane that this process runs in: its server, its key, and its way into the queue."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        socket, _, _ = environ.get("TMUX", "").partition(",")
+        socket = environ.get("TMUX", "").rsplit(",", 2)[0]
         self.id = environ.get("TMUX_PANE", "")
-        if not socket or not re.fullmatch(r"%[0-9]{1,10}", self.id):
+        if not os.path.isabs(socket) or not re.fullmatch(r"%[0-9]{1,10}", self.id):
             raise NotInTmux("TMUX and TMUX_PANE are not set")
         self._socket = socket
         self._tmux = environ.get("TMUX_SENTRY_TMUX", "tmux")
@@ -85,32 +88,36 @@ class Pane:
                 kept = {"key": base64.urlsafe_b64encode(os.urandom(32)).decode(), "seq": 0}
                 _store(stream, kept)
 
-    def emit(self, text: str) -> None:
-        """Hand one event over; raises NotInTmux. In the order of its calls, whoever calls it in this pane."""
-        try:
-            with self._locked(create=False) as stream:
-                kept = _load(stream)
-                if "key" not in kept:
-                    self._append(text)
-                    return
-                channel = self._run("show-options", "-sqv", CHANNEL)
-                if channel != kept.get("channel"):
-                    # Whoever reads the queue is another one than before: it may not have the key.
-                    self._append("KEY " + kept["key"])
-                    kept["channel"] = channel
-                kept["seq"] += 1
-                _store(stream, kept)
-                self._append(sign(kept["key"], kept["seq"], text))
-        except FileNotFoundError:
-            self._append(text)
+    def emit(self, text: str, *, unread: bool = True) -> None:
+        """Hand one event over, in the order of the calls, whoever calls in this pane; signed if the pane has a key.
 
-    def _append(self, text: str) -> None:
+        Where it may not be left `unread`, nothing is put into a queue that nobody reads, or that is full.
+        Raises NotInTmux, OSError, and ValueError for what is too long to be read.
+        """
+        with contextlib.ExitStack() as stack:
+            stream = None
+            with contextlib.suppress(FileNotFoundError):
+                stream = stack.enter_context(self._locked(create=False))
+            channel, waiting = self._reader()
+            if not unread and (not channel or waiting >= FULL):
+                return
+            texts = [text] if stream is None else _signed(stream, channel, text)
+            command = [word for one in texts for word in ("set-option", "-as", QUEUE, self._entry(one), ";")]
+            self._run(*command, *(("wait-for", "-S", channel) if channel else ()))
+
+    def _reader(self) -> tuple[str, int]:
+        """The channel of whoever reads the queue, or "", and the length of what waits in it."""
+        # One answer for both: what is unset prints no line, and an entry is no channel's name.
+        lines = self._run("show-options", "-sqv", CHANNEL, ";", "show-options", "-sqv", QUEUE).split("\n")
+        channel = lines[0] if _CHANNEL_NAME.fullmatch(lines[0]) else ""
+        return channel, len(lines[-1])
+
+    def _entry(self, text: str) -> str:
         body = base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
-        entry = f" {self.id}:{time.time_ns()}:{body}"
-        self._run("set-option", "-as", QUEUE, entry)
-        channel = self._run("show-options", "-sqv", CHANNEL)
-        if re.fullmatch(r"[A-Za-z0-9_.:-]{1,200}", channel):
-            self._run("wait-for", "-S", channel)
+        entry = f"{self.id}:{time.time_ns()}:{body}"
+        if len(entry) > LONGEST_ENTRY:
+            raise ValueError(f"this is too long for the queue, which takes {LONGEST_ENTRY} bytes")
+        return " " + entry
 
     def _run(self, *arguments: str) -> str:
         try:
@@ -143,6 +150,19 @@ class Pane:
             with contextlib.suppress(OSError):
                 if not name.startswith(server) and time.time() - os.stat(path).st_mtime > 30 * 86400:
                     os.unlink(path)
+
+
+def _signed(stream: IO[str], channel: str, text: str) -> list[str]:
+    """What to hand over for an event: the text alone where there is no key, and the key first for a new reader."""
+    kept = _load(stream)
+    if "key" not in kept:
+        return [text]
+    # Another reader than before may not have the key.
+    key = ["KEY " + kept["key"]] if channel != kept.get("channel") else []
+    kept["channel"] = channel
+    kept["seq"] += 1
+    _store(stream, kept)
+    return [*key, sign(kept["key"], kept["seq"], text)]
 
 
 def sign_line(path: str, text: str) -> str:

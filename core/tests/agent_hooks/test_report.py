@@ -19,7 +19,7 @@ from tmux_sentry.agent_hooks import report
 from tmux_sentry.agent_hooks.commands import program_command, shell_command
 from tmux_sentry.agent_hooks.events import event_of
 from tmux_sentry.testing.tmux_server import TmuxServer
-from tmux_sentry.tmux import emitted, handing_over
+from tmux_sentry.tmux import emitted, quoting
 
 STOP = {"hook_event_name": "Stop", "session_id": "s1"}
 REPORT = [sys.executable, "-W", "error", "-m", "tmux_sentry", "hooks", "report"]
@@ -44,9 +44,17 @@ def queue(server: TmuxServer) -> list[dict[str, object]]:
     return [{**json.loads(entry.body), "pane": entry.pane_id} for entry in entries if entry is not None]
 
 
+def hand_over(**fields: object) -> None:
+    """As a hook does, with an event of one's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "event_of", lambda agent, payload: fields)
+        report.report("claude", BytesIO(b"{}"))
+
+
 def test_both_sides_of_the_queue_agree() -> None:
-    ours = (handing_over.QUEUE, handing_over.CHANNEL, handing_over.LONGEST)
+    ours = (smart_wrapper.QUEUE, smart_wrapper.CHANNEL, smart_wrapper.LONGEST_ENTRY)
     assert ours == (emitted.QUEUE, emitted.CHANNEL, emitted.LONGEST)
+    assert smart_wrapper._CHANNEL_NAME == quoting._OWNER
 
 
 def test_an_event_arrives_whole_and_wakes_the_reader(tmux_server: TmuxServer, inside: str) -> None:
@@ -61,33 +69,33 @@ def test_an_event_arrives_whole_and_wakes_the_reader(tmux_server: TmuxServer, in
 
 def test_nothing_is_kept_while_nobody_reads(tmux_server: TmuxServer, inside: str) -> None:
     tmux_server.run("set-option", "-su", "@sentry_wait")
-    handing_over.hand_over("{}")
+    hand_over()
     assert queue(tmux_server) == []
 
 
 def test_a_full_queue_does_not_grow(tmux_server: TmuxServer, inside: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handing_over, "FULL", 60)
+    monkeypatch.setattr(smart_wrapper, "FULL", 100)
     for number in range(5):
-        handing_over.hand_over(json.dumps({"n": number}))
+        hand_over(n=number)
     assert [event["n"] for event in queue(tmux_server)] == [0, 1]
 
 
 def test_what_is_too_long_or_has_no_pane_is_dropped(
     tmux_server: TmuxServer, inside: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handing_over.hand_over(json.dumps({"n": "x" * 7000}))
-    handing_over.hand_over(json.dumps({"n": "\ud800 fits"}, ensure_ascii=False))
+    hand_over(n="x" * 7000)
+    hand_over(n="\ud800 fits")
     monkeypatch.setenv("TMUX_PANE", "%0 ; kill-server")
-    handing_over.hand_over("{}")
+    hand_over()
     monkeypatch.delenv("TMUX_PANE")
-    handing_over.hand_over("{}")
+    hand_over()
     assert [event["n"] for event in queue(tmux_server)] == ["? fits"]
 
 
 @pytest.mark.parametrize("channel", ["", "-t", "a;", "a b", "x" * 200])
 def test_a_channel_that_is_no_name_is_nobody(tmux_server: TmuxServer, inside: str, channel: str) -> None:
     tmux_server.run("set-option", "-s", "@sentry_wait", channel.replace(";", "\\;"))
-    handing_over.hand_over("{}")
+    hand_over()
     assert queue(tmux_server) == []
 
 
@@ -166,9 +174,16 @@ def test_in_a_pane_that_has_a_key_an_event_is_signed(
     pane = smart_wrapper.Pane(os.environ)
     pane.make_key()
     monkeypatch.setenv(smart_wrapper.PANE_FILE, pane.path)
-    report.report("claude", BytesIO(json.dumps(STOP).encode()))
+    hand_over(n=0)
+    hand_over(n=1)
+    tmux_server.run("set-option", "-s", "@sentry_wait", "sentry-2")
+    hand_over(n=2)
     entries = [emitted._entry(word) for word in tmux_server.run("show-options", "-sqv", "@sentry_q").split()]
     said = [entry.body.decode() for entry in entries if entry is not None]
     key = json.loads(Path(pane.path).read_text())["key"]
-    assert said[0].split()[:2] == ["KEY", key]
-    assert said[1] == smart_wrapper.sign(key, 1, said[1].split(" ", 2)[2])
+    # Each reader gets the key, once, before what it signed.
+    assert [text for text in said if text.startswith("KEY ")] == [said[0], said[3]] == [f"KEY {key}"] * 2
+    texts = [text.split(" ", 2)[2] for text in (said[1], said[2], said[4])]
+    assert [json.loads(text)["n"] for text in texts] == [0, 1, 2]
+    signed = [smart_wrapper.sign(key, number, text) for number, text in enumerate(texts, 1)]
+    assert signed == [said[1], said[2], said[4]]

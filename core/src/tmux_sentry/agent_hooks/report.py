@@ -9,8 +9,8 @@ import signal
 from types import FrameType
 from typing import BinaryIO
 
+from tmux_sentry import smart_wrapper
 from tmux_sentry.agent_hooks.events import event_of
-from tmux_sentry.tmux.handing_over import hand_over
 
 LONGEST = 1_000_000  # bytes of a payload that are looked at
 _DRAINED = 64_000_000  # bytes that are read all the same: an agent may take a closed pipe for a failure
@@ -28,7 +28,9 @@ def report(agent: str, stdin: BinaryIO | None) -> None:
         event = event_of(agent, payload_of(stdin))
         # The id tells two equal events apart; without one an event counts once.
         if event is not None and os.environ.get("TMUX"):
-            hand_over(json.dumps({**event, "id": secrets.token_hex(8)}, ensure_ascii=False))
+            text = json.dumps({**event, "id": secrets.token_hex(8)}, ensure_ascii=False)
+            # A hook runs at every step of its agent: nothing is kept for nobody.
+            smart_wrapper.Pane(os.environ).emit(text.encode("utf-8", "replace").decode(), unread=False)
     except Exception:
         return  # nobody could be told but the agent, and the screen is still read
     finally:
