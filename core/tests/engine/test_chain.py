@@ -56,6 +56,15 @@ def test_the_highest_place_decides_whoever_spoke_first(higher: Signal, lower: Si
     assert chain.conclude(order).state is WORKING
 
 
+@pytest.mark.parametrize("origin", [Origin.OSC, Origin.TITLE, Origin.SCREEN])
+def test_who_shows_something_has_started(origin: Origin) -> None:
+    starts = says(AgentState.STARTING, Origin.EVENT, trust=Trust.SIGNED)
+    assert told((0.0, starts)).now.state is AgentState.STARTING
+    opinion = told((0.0, starts), (0.1, says(IDLE, origin)))
+    assert (opinion.now.state, chain.due(opinion)) == (IDLE, None)
+    assert told((0.0, starts), (0.1, says(WORKING, Origin.EVENT)), (0.2, says(IDLE, origin))).now.state is WORKING
+
+
 def test_what_is_not_sure_is_shown_and_not_believed() -> None:
     assert told((0.0, says(IDLE, sure=0.79))).now.state is UNKNOWN
     conclusion = chain.conclude([says(IDLE, sure=0.79)])

@@ -164,8 +164,10 @@ def _place(signal: Signal) -> int:
 
 
 def _deciding(claims: Mapping[int, Claim], now: float) -> int:
-    """The highest place, unless the screen has been saying something else for long enough."""
-    top, screen = min(claims, default=_SCREEN), claims.get(_SCREEN)
+    """The highest place, unless the screen has been saying something else for long enough. That a program starts is
+    said by whoever starts it, once: it has started when any other place speaks."""
+    started = [place for place, claim in claims.items() if claim.state is not AgentState.STARTING]
+    top, screen = min(started or claims, default=_SCREEN), claims.get(_SCREEN)
     if screen is None or top >= _SCREEN or claims[top].state is screen.state:
         return top
     overruled = now >= max(screen.since, claims[top].since) + _patience(screen, claims[top])
