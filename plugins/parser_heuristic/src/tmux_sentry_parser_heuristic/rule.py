@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from tmux_sentry import SignalKind
 
@@ -47,7 +48,9 @@ class Rule:
         return str(self.kind.value)
 
 
-def passed(
+def _rule(
+    kind: SignalKind,
+    ok: bool | None,
     name: str,
     confidence: float,
     pattern: str,
@@ -59,49 +62,19 @@ def passed(
     unless: str = "",
     vetoes: tuple[str, ...] = (),
 ) -> Rule:
-    """A rule for the line in which a tool says that all is well."""
+    """A rule as the tables have it."""
     return Rule(
-        name=name, pattern=pattern, kind=SignalKind.STATUS, ok=True, confidence=confidence, examples=yes, counters=no,
+        name=name, pattern=pattern, kind=kind, ok=ok, confidence=confidence, examples=yes, counters=no,
         needs=needs, within=within, unless=unless, vetoes=vetoes,
     )  # fmt: skip
 
 
-def failed(
-    name: str,
-    confidence: float,
-    pattern: str,
-    *,
-    yes: tuple[str, ...],
-    no: tuple[str, ...],
-    needs: str = "",
-    within: int = WINDOW,
-    unless: str = "",
-    vetoes: tuple[str, ...] = (),
-) -> Rule:
-    """A rule for the line in which a tool says that its work failed."""
-    return Rule(
-        name=name, pattern=pattern, kind=SignalKind.STATUS, ok=False, confidence=confidence, examples=yes, counters=no,
-        needs=needs, within=within, unless=unless, vetoes=vetoes,
-    )  # fmt: skip
-
-
-def error(
-    name: str,
-    confidence: float,
-    pattern: str,
-    *,
-    yes: tuple[str, ...],
-    no: tuple[str, ...],
-    needs: str = "",
-    within: int = WINDOW,
-    unless: str = "",
-    vetoes: tuple[str, ...] = (),
-) -> Rule:
-    """A rule for an error that need not be the end of the work."""
-    return Rule(
-        name=name, pattern=pattern, kind=SignalKind.ERROR, ok=None, confidence=confidence, examples=yes, counters=no,
-        needs=needs, within=within, unless=unless, vetoes=vetoes,
-    )  # fmt: skip
+#: A rule for the line in which a tool says that all is well.
+passed = partial(_rule, SignalKind.STATUS, True)
+#: A rule for the line in which a tool says that its work failed.
+failed = partial(_rule, SignalKind.STATUS, False)
+#: A rule for an error that need not be the end of the work.
+error = partial(_rule, SignalKind.ERROR, None)
 
 
 def problems(rules: Iterable[Rule]) -> list[str]:
