@@ -289,7 +289,7 @@ def _people(stack: ExitStack, folder: Path, redact: Redactor) -> dict[str, Exit]
 def _control(stack: ExitStack, folder: Path, redact: Redactor) -> Exit:
     texts: list[str] = []
 
-    def handle(verb: str, args: object) -> Any:
+    def handle(verb: str, args: object, by: str) -> Any:
         if verb == "fail":
             raise SentryError(texts[-1], texts[-1], texts[-1])
         if verb == "break":

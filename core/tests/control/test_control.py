@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -18,12 +19,15 @@ import pytest
 
 from tmux_sentry.control import server as server_module
 from tmux_sentry.control.client import NotRunning, ask
+from tmux_sentry.control.person import person_of, signed
 from tmux_sentry.control.protocol import MAX_REQUEST
 from tmux_sentry.control.server import ControlServer
 from tmux_sentry.errors import Diagnostic, InvalidConfig, Locked, Refused, SentryError, Unreachable, UsageError
 
 
-def handler(verb: str, args: Mapping[str, Any]) -> Any:
+def handler(verb: str, args: Mapping[str, Any], by: str) -> Any:
+    if verb == "who":
+        return by
     if verb == "echo":
         return {"got": dict(args)}
     if verb == "pid":
@@ -137,6 +141,36 @@ def test_another_uid_is_turned_away(path: Path) -> None:
         ask(path, "echo", {})
 
 
+def test_who_asks_is_the_user_at_the_other_end(
+    server: ControlServer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("USER", "LOGNAME"):
+        monkeypatch.setenv(name, "bob")
+    assert ask(path, "who", {"by": "bob"}) == pwd.getpwuid(os.geteuid()).pw_name
+
+
+def test_a_user_without_a_name_is_a_number() -> None:
+    assert person_of(4_000_000_000) == "uid 4000000000"
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "handed_over"),
+    [
+        ("decide", {"id": "q", "by": "bob"}, {"id": "q", "by": "ann"}),
+        ("decide", {"id": "q"}, {"id": "q", "by": "ann"}),
+        ("order", {"run": "r", "by": "bob"}, {"run": "r", "by": "ann"}),
+        ("resume_all", {"by": "bob"}, {"by": "ann"}),
+        ("notify_silence", {"by": "bob"}, {"by": "ann"}),
+        ("approval_login", {"by": "bob"}, {"by": "ann"}),
+        ("notify_retry", {"by": "bob"}, {}),
+    ],
+)
+def test_an_order_is_signed_with_who_asks_and_not_with_what_it_says(
+    verb: str, args: Mapping[str, Any], handed_over: Mapping[str, Any]
+) -> None:
+    assert signed(verb, args, "ann") == handed_over
+
+
 def test_a_home_that_others_can_write_is_refused(path: Path) -> None:
     path.parent.chmod(0o770)
     with pytest.raises(Refused, match="written by other users"):
@@ -154,7 +188,7 @@ SERVE = """
 import sys, time
 from pathlib import Path
 from tmux_sentry.control.server import ControlServer
-ControlServer(Path(sys.argv[1]), lambda verb, args: "other").start()
+ControlServer(Path(sys.argv[1]), lambda verb, args, by: "other").start()
 print("up", flush=True)
 time.sleep(60)
 """
@@ -248,7 +282,7 @@ def test_several_commands_fit_one_connection(server: ControlServer, path: Path) 
 def test_a_command_that_takes_long_holds_up_no_other(path: Path) -> None:
     gate = threading.Event()
 
-    def waits(verb: str, args: Mapping[str, Any]) -> Any:
+    def waits(verb: str, args: Mapping[str, Any], by: str) -> Any:
         return gate.wait(10) if verb == "wait" else "quick"
 
     with ControlServer(path, waits):

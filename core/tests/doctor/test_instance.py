@@ -27,7 +27,7 @@ def home() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def refuse(verb: str, args: object) -> None:
+def refuse(verb: str, args: object, by: str) -> None:
     raise UsageError(f"the running instance does not know {verb}")
 
 
@@ -60,7 +60,7 @@ def test_a_lock_without_an_answer_is_a_problem_and_is_not_touched(home: Path) ->
 def test_one_that_does_not_answer_in_time_is_a_problem(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instance, "_TIMEOUT", 0.1)
     looked = threading.Event()
-    with ControlServer(home / "control.sock", lambda verb, args: looked.wait(20.0)):
+    with ControlServer(home / "control.sock", lambda verb, args, by: looked.wait(20.0)):
         seen = look(home)
         looked.set()
     (found,) = judge(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 
 from tmux_sentry.contracts import Decision
+from tmux_sentry.control.client import ask
+from tmux_sentry.control.person import person_of
+from tmux_sentry.control.server import ControlServer
 from tmux_sentry.engine.conductor import Conductor, Step
 from tmux_sentry.engine.desk import Desk
 from tmux_sentry.engine.events import Ask, Order, Send, SendDone, SendHeld
@@ -53,6 +57,7 @@ class Room:
     clock: FakeClock
     conductor: Conductor
     out: list[Step]
+    socket: Path
 
     def last(self, kind: type[Any]) -> Any:
         return [effect for one in self.out for effect in one.effects if isinstance(effect, kind)][-1]
@@ -75,7 +80,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
         conductor = Conductor(
             disk, clock, Herald(router=Router(defaults=Defaults(channels=("stdout",), local=("stdout",)))), out.append
         )
-        yield Room(store=store, disk=disk, clock=clock, conductor=conductor, out=out)
+        yield Room(store=store, disk=disk, clock=clock, conductor=conductor, out=out, socket=tmp_path / "control.sock")
 
 
 def test_what_is_let_out_is_on_disk_already(room: Room, new_run: NewRun) -> None:
@@ -130,6 +135,19 @@ def test_an_answer_of_a_stranger_does_not_count(room: Room, new_run: NewRun) -> 
     room.conductor.add(new_run({**TYPES, "require_approval": {"approvers": ["bob"]}}), NAMES)
     assert "not one of the approvers" in room.conductor.decide(room.decision()).words
     assert room.conductor.decide(room.decision(by="bob")).status == "approved"
+
+
+def test_two_answers_of_one_user_are_one_voice_whatever_names_they_come_with(room: Room, new_run: NewRun) -> None:
+    room.conductor.add(new_run({**TYPES, "require_approval": {"required": 2}}), NAMES)
+    asked = {"id": room.last(Ask).approval_id, "approved": True}
+    me = person_of(os.geteuid())
+    with ControlServer(room.socket, room.desk().handle):
+        answers = [ask(room.socket, "decide", {**asked, "by": name}) for name in ("ann", "bob")]
+    assert [answer["outcome"] for answer in answers] == [
+        "noted: 1 of 2 have said yes",
+        f"does not count: {me} has said so already",
+    ]
+    assert {vote.by for vote in room.store.votes(asked["id"])} == {me}
 
 
 def test_an_answer_after_the_end_is_late(room: Room, new_run: NewRun) -> None:

@@ -9,7 +9,7 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.options import json_option
-from tmux_sentry.cli.session import begin, env_file_option, person, reading_store
+from tmux_sentry.cli.session import begin, env_file_option, reading_store
 from tmux_sentry.control.client import ask
 from tmux_sentry.errors import UsageError
 
@@ -33,7 +33,7 @@ def approvals(context: click.Context, env_file: Path | None, as_json: bool) -> N
 @env_file_option
 def login(env_file: Path | None) -> None:
     """Print an address with which you log in to the approval pages, once, within ten minutes."""
-    answer = ask(begin(env_file).control, "approval_login", {"by": person()})
+    answer = ask(begin(env_file).control, "approval_login", {})
     click.echo(answer["url"])  # not through the redactor: this secret is what was asked for
 
 

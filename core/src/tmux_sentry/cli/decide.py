@@ -32,11 +32,11 @@ def reject(id: str, comment: str, env_file: Path | None) -> int:
 
 def _decide(id: str, approved: bool, comment: str, env_file: Path | None) -> int:
     session = begin(env_file)
-    args = {"id": id, "approved": approved, "by": person(), "comment": comment}
+    args = {"id": id, "approved": approved, "comment": comment}
 
     def offline() -> object:
         with offline_desk(session) as desk:
-            return desk.decide(**args)  # type: ignore[arg-type]
+            return desk.handle("decide", args, person())
 
     answer = change(session, "decide", args, offline)
     output.say(f"{answer['id']}: {answer['outcome']}")

@@ -138,7 +138,7 @@ def silence(
         seconds = parse_duration(duration)
     except FormatError as error:
         raise UsageError(f"--for: {error}", "", "--for 2h") from error
-    args = {"seconds": seconds, "reason": reason, "by": person(), "pipeline": pipeline, "host": host, "event": event}
+    args = {"seconds": seconds, "reason": reason, "pipeline": pipeline, "host": host, "event": event}
     answer = _ask(session, "notify_silence", args)
     if as_json:
         output.emit_json(answer)
@@ -180,11 +180,13 @@ def _ask(session: Session, verb: str, args: dict[str, Any]) -> dict[str, Any]:
 
     def offline() -> Any:
         from tmux_sentry.clock import SystemClock
+        from tmux_sentry.control.person import signed
         from tmux_sentry.notify.by_hand import NotifyOrders
 
         clock = SystemClock()
         with locked_store(session, clock) as store:
-            return NotifyOrders(store, clock, language=session.settings.notification_language).verbs[verb](**args)
+            orders = NotifyOrders(store, clock, language=session.settings.notification_language)
+            return orders.verbs[verb](**signed(verb, args, person()))
 
     answer: dict[str, Any] = change(session, verb, args, offline)
     return answer

@@ -134,11 +134,11 @@ def resume(run: str | None, everything: bool, verb: str | None, env_file: Path |
     if run is not None and verb is not None:
         _order(session, run, verb)
         return
-    args = {"verb": verb, "by": person()}
+    args = {"verb": verb}
 
     def offline() -> Any:
         with offline_desk(session) as desk:
-            return desk.resume_all(verb, person())
+            return desk.handle("resume_all", args, person())
 
     answer = change(session, "resume_all", args, offline)
     if answer["went_on"]:
@@ -166,11 +166,11 @@ def stage_start(run: str, name: str, env_file: Path | None) -> None:
 
 
 def _order(session: Session, run: str, verb: str, stage: str | None = None) -> None:
-    args = {"run": run, "verb": verb, "by": person(), "stage": stage}
+    args = {"run": run, "verb": verb, "stage": stage}
 
     def offline() -> Any:
         with offline_desk(session) as desk:
-            return desk.order(**args)  # type: ignore[arg-type]
+            return desk.handle("order", args, person())
 
     _say(change(session, "order", args, offline))
 

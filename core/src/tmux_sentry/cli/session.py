@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import click
 
 from tmux_sentry.cli import output
 from tmux_sentry.cli.app import App, current
+from tmux_sentry.control.person import person_of
 from tmux_sentry.errors import SentryError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -151,10 +151,7 @@ def inventory(session: Session, hosts: Sequence[Host], host: Host) -> Inventory:
 
 def person() -> str:
     """Who sits at this terminal, as the system knows them."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name  # not LOGNAME, which anybody can set
-    except KeyError:
-        return f"uid {os.getuid()}"
+    return person_of(os.getuid())
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tmux_sentry.control.person import person_of
 from tmux_sentry.control.protocol import (
     MAX_REQUEST,
     Malformed,
@@ -31,18 +32,19 @@ from tmux_sentry.state.files import private_directory
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[str, Mapping[str, Any]], Any]
+#: Verb, arguments, and who asks.
+Handler = Callable[[str, Mapping[str, Any], str], Any]
 
 #: Connections at one time; more are turned away.
 MAX_CLIENTS = 32
 
 
 class ControlServer:
-    """One thread that accepts, and one a connection; all daemons. `handler(verb, args)` is called on the latter.
+    """One thread that accepts, and one a connection; all daemons. `handler(verb, args, by)` is called on the latter.
 
-    What the handler returns (plain JSON types) is the answer; a SentryError that it raises travels to the client.
-    `patience` is how many seconds a client may take for a line, and for taking its answer; `redact` takes the secrets
-    out of what is answered.
+    `by` is the user at the other end as the kernel knows them, whatever the request says. What the handler returns
+    (plain JSON types) is the answer; a SentryError that it raises travels to the client. `patience` is how many seconds
+    a client may take for a line, and for taking its answer; `redact` takes the secrets out of what is answered.
     """
 
     def __init__(
@@ -163,6 +165,7 @@ class ControlServer:
             log.warning("control socket: turned away uid %s", uid)
             connection.sendall(encode_error(Refused("this tmux-sentry belongs to another user")))
             return
+        by = person_of(self._uid if uid is None else uid)  # nobody but its owner reaches the socket
         while True:
             try:
                 line = read_line(connection, MAX_REQUEST, time.monotonic() + self._patience)
@@ -173,13 +176,13 @@ class ControlServer:
                 connection.settimeout(self._patience)
                 connection.sendall(encode_error(error))
                 return  # where the next line would begin is not known
-            answer = self._answer(verb, args)
+            answer = self._answer(verb, args, by)
             connection.settimeout(self._patience)
             connection.sendall(answer)
 
-    def _answer(self, verb: str, args: Mapping[str, Any]) -> bytes:
+    def _answer(self, verb: str, args: Mapping[str, Any], by: str) -> bytes:
         try:
-            return encode_result(data_out(self._handler(verb, args), self._redact))
+            return encode_result(data_out(self._handler(verb, args, by), self._redact))
         except SentryError as error:
             return encode_error(error, self._redact)
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import Decision
+from tmux_sentry.control.person import signed
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.panes import KnownPane, Panes
@@ -53,13 +54,16 @@ class Desk:
             **(further or {}),
         }
 
-    def handle(self, verb: str, args: Mapping[str, Any]) -> Any:
-        """Carry out one request of the control socket. Raises SentryError; unknown words are a UsageError."""
+    def handle(self, verb: str, args: Mapping[str, Any], by: str) -> Any:
+        """Carry out one order of the user `by`. Raises SentryError; unknown words are a UsageError.
+
+        Who it is comes from the system: a `by` among the arguments is dropped.
+        """
         method = self._verbs.get(verb)
         if method is None:
             raise UsageError(f"the running instance does not know {clean(verb, 40)}", "it may be another version")
         try:
-            return method(**args)
+            return method(**signed(verb, args, by))
         except TypeError as error:
             raise UsageError(f"bad arguments for {clean(verb, 40)}", clean(str(error))) from error
 

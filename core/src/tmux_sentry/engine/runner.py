@@ -234,12 +234,12 @@ class Runner:
         """Whether no Run was seen, and some host could not be watched."""
         return self.starter.nothing_reached()
 
-    def handle(self, verb: str, args: Mapping[str, Any]) -> Any:
-        """One request of the control socket, on the socket's thread."""
+    def handle(self, verb: str, args: Mapping[str, Any], by: str) -> Any:
+        """One request of the control socket, given by the user `by`, on the socket's thread."""
         if verb == "call_off":
             return self.effects.call_off(f"send/{args['token']}")
         if verb != "send":
-            return self.ask(lambda: self.desk.handle(verb, args))
+            return self.ask(lambda: self.desk.handle(verb, args, by))
         pane = self.ask(lambda: self.desk.find_pane(args["pane"], args.get("host")))
         return self.effects.send_by_hand(
             pane.info, Keys(text=args["text"], enter=args["enter"]), args["wait_idle"], args["token"]

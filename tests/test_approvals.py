@@ -1,0 +1,37 @@
+"""Approvals at the terminal, from the outside: who is written down, and what counts, with `run` and without it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+from typing import Any
+
+import pytest
+
+TWO = """
+    pipelines:
+      - name: asking
+        match: {window_name: "^job$"}
+        stages:
+          - name: first
+            require_approval: {required: 2}
+            actions_on_start: [{send_keys: "npm run first"}]
+"""
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_user_counts_once_under_their_own_name_whatever_the_environment_says(sandbox: Any, running: bool) -> None:
+    sandbox.pane()
+    run = sandbox.watch(sandbox.write("two.yaml", TWO))
+    sandbox.question("first")
+    (request,) = sandbox.json("approvals")
+    if not running:
+        run.end(signal.SIGTERM)
+    me = pwd.getpwuid(os.getuid()).pw_name
+    first, second = (sandbox.run("approve", request["id"], USER=name, LOGNAME=name) for name in ("ann", "bob"))
+    assert "noted: 1 of 2 have said yes" in first.stdout
+    assert f"does not count: {me} has said so already" in second.stdout
+    assert second.returncode == 1
+    assert [row["by"] for row in sandbox.rows('SELECT "by" FROM votes ORDER BY id')] == [me, me]
+    assert sandbox.typed() == []
