@@ -26,7 +26,7 @@ from tmux_sentry.contracts import (
 )
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Notify, Order, ScreenSeen
-from tmux_sentry.engine.herald import Herald
+from tmux_sentry.engine.herald import KEYS, Herald
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.tails import LINES, Tails
 from tmux_sentry.notify.layout import layout, plain_text
@@ -107,6 +107,51 @@ def test_a_question_says_where_what_and_how_to_answer(room: Room) -> None:
     assert (message.fields["host"], message.fields["stage"]) == ("nas", "build")
     assert message.answer.splitlines()[0] == f"tmux-sentry approve {pending.request.id}"
     assert (message.thread, message.subject) == ("r1", "webapp-ci: work:build.0 @ nas")
+
+
+def asks_to_type(*keys: str) -> dict[str, Any]:
+    stage = {"name": "build", "require_approval": True, "actions_on_start": [{"send_keys": one} for one in keys]}
+    return {**PIPELINE, "stages": [stage]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("make", "make<Enter>"),
+        ("rm \u202egnp.x", "rm \\u202egnp.x<Enter>"),
+        ("rm\u00a0-rf x", "rm\\xa0-rf x<Enter>"),
+        ("one\ntwo", "one\\ntwo<Enter>"),
+        ("printf '\\n'", "printf '\\\\n'<Enter>"),
+        ("x\nhunter22-secret", "x\\n[redacted]<Enter>"),
+        ("one\nghp_" + "a1B2" * 9, "one\\n[redacted github-token]<Enter>"),
+    ],
+)
+def test_keys_are_told_as_the_page_and_the_file_show_them(room: Room, keys: str, told: str) -> None:
+    conductor, _ = room.begin(herald(redact=Redactor(["hunter22-secret"])), asks_to_type(keys))
+    conductor.ask_again(room.store.pending_approvals()[0], "slack")
+    assert [one.message.text for one in room.messages()] == [told, told]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "… 1,007 more characters: see the page or the file"),
+        ("zh", "… 还有 1,007 个字符：见审批页面或文件"),
+    ],
+)
+def test_of_keys_that_are_cut_it_is_told_how_much_is_missing(room: Room, language: str, said: str) -> None:
+    room.begin(herald(language=language), asks_to_type("x" * (KEYS + 1000)))
+    (asked,) = room.messages("approval.asked")
+    assert asked.message.text == f"{'x' * KEYS}\n{said}"
+
+
+def test_keys_are_cut_between_characters_and_never_inside_a_secret(room: Room) -> None:
+    secret = "hunter22-secret"
+    room.begin(herald(redact=Redactor([secret])), asks_to_type("x" * (KEYS - 5) + secret + "构" * KEYS))
+    (asked,) = room.messages("approval.asked")
+    kept, _, cut = asked.message.text.rpartition("\n")
+    assert kept == "x" * (KEYS - 5) + "[reda"
+    assert cut.startswith("… ")
 
 
 @pytest.mark.parametrize(("approved", "event"), [(True, "approval.approved"), (False, "approval.rejected")])

@@ -162,9 +162,11 @@ def rules(spec: ApprovalSpec, now: float) -> Rules:
 
 
 def _tell(b: Builder, attempt: Attempt, event: str, title: str, channels: tuple[str, ...] = ()) -> None:
+    keys: tuple[str, ...] = ()
     try:
-        keys = "\n".join(send.shown() for send in plan.sends(b.run, b.stage, attempt)) or "(types nothing)"
+        keys = tuple(send.shown() for send in plan.sends(b.run, b.stage, attempt))
+        text = "" if keys else "(types nothing)"
     except UnknownVariable as error:
-        keys = f"(cannot be worked out: {error})"
+        text = f"(cannot be worked out: {error})"
     about = {"approval": attempt.approval_id or "", "stage": attempt.stage}
-    b.tell(event, Level.APPROVAL, title, keys, channels=channels, **about)
+    b.tell(event, Level.APPROVAL, title, text, keys=keys, channels=channels, **about)

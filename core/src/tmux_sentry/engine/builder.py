@@ -77,9 +77,17 @@ class Builder:
         self.tell("stage.held", Level.WARNING, title, reason, run=self.run.id)
 
     def tell(
-        self, event: str, level: Level, title: str, text: str = "", *, channels: tuple[str, ...] = (), **fields: str
+        self,
+        event: str,
+        level: Level,
+        title: str,
+        text: str = "",
+        *,
+        keys: tuple[str, ...] = (),
+        channels: tuple[str, ...] = (),
+        **fields: str,
     ) -> None:
-        """Tell people, by these `channels` only if any are named.
+        """Tell people, by these `channels` only if any are named; `keys` are what would be typed.
 
         Once per (Run, event, stage, attempt, question, send); of a Run, once per end.
         """
@@ -94,6 +102,7 @@ class Builder:
                 level=level,
                 title=title,
                 text=text,
+                keys=keys,
                 channels=channels,
                 dedupe_key=f"{self.run.id}/{event}/{where}",
                 fields={"pane": self.run.pane_name, "pipeline": self.run.pipeline.name, **fields},

@@ -256,7 +256,15 @@ class StartCheck:
     started_at: float
     typed: tuple[str, ...] = ()  # what the stage has typed so far
     memory: Mapping[str, Any] = field(default_factory=dict)
+    earlier: tuple[Mapping[str, Any], ...] = ()  # what the Run's checks of this type before it have remembered
     follow: bool = False  # also after a failure: it may be run again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskCheck:
+    """Ask a check that has been started now, whenever its next question would be."""
+
+    action_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +282,7 @@ class Notify:
     level: Level
     title: str
     text: str = ""
+    keys: tuple[str, ...] = ()  # what would be typed, one entry a send: told exactly, after `text`
     channels: tuple[str, ...] = ()
     dedupe_key: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -293,4 +302,4 @@ class Record:
     approved_by: str = ""
 
 
-Effect = Send | StopSend | Ask | CloseAsk | StartCheck | StopCheck | Notify | Record
+Effect = Send | StopSend | Ask | CloseAsk | StartCheck | AskCheck | StopCheck | Notify | Record

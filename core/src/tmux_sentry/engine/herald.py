@@ -13,11 +13,15 @@ from tmux_sentry.notify import texts
 from tmux_sentry.notify.routing import Router
 from tmux_sentry.security.outlet import text_out
 from tmux_sentry.security.redact import Redactor
+from tmux_sentry.security.sanitize import visible
 from tmux_sentry.state.records import StoredApproval
 from tmux_sentry.state.transaction import Transaction
 
 #: What is told while an answer is still wanted.
 ASKING = ("approval.asked", "approval.reminder", "approval.escalated", "approval.timeout")
+#: Bytes of UTF-8 that are told of the keys: every channel takes so many without a cut of its own.
+KEYS = 3000
+_ALL = 1 << 30
 #: Of a message's fields, in this order; others follow.
 _ORDER = ("host", "pane", "pipeline", "stage", "run")
 
@@ -69,7 +73,7 @@ class Herald:
             level=notice.level,
             event=notice.event,
             title=self._line(texts.title(self.language, notice.event, notice.title, names)),
-            text=self._clean(notice.text),
+            text="\n".join(part for part in (self._clean(notice.text), self._exact(notice.keys)) if part),
             fields={name: self._line(value) for name, value in ordered.items() if name not in ("by", "outcome")},
             answer="\n".join(_answers(notice.event, names)),
             thread=run.id if run is not None else "",
@@ -83,6 +87,12 @@ class Herald:
 
     def _clean(self, text: str) -> str:
         return text_out(text, self.redact, lines=True)
+
+    def _exact(self, keys: Sequence[str]) -> str:
+        """Keys as every way of answering shows them, a send a line; of what is cut, how much it is."""
+        whole = "\n".join(visible(self.redact(one), _ALL) for one in keys)
+        kept = whole.encode()[:KEYS].decode(errors="ignore")
+        return whole if kept == whole else f"{kept}\n{texts.more(self.language, len(whole) - len(kept))}"
 
 
 def matter(notice: Notify, run: Run | None) -> str:
@@ -121,7 +131,8 @@ def asked_again(stored: StoredApproval, channel: str, now: float) -> Notify:
         event="approval.reminder",
         level=Level.APPROVAL,
         title=f"{request.pipeline}: {request.stage} still waits for an approval",
-        text="\n".join(request.about or request.keys) or "(types nothing)",
+        text="" if request.about or request.keys else "(types nothing)",
+        keys=request.about or request.keys,
         channels=(channel,),
         dedupe_key=f"{request.id}/again/{channel}/{now:.3f}",
         fields={"approval": request.id, "stage": request.stage, "pipeline": request.pipeline},

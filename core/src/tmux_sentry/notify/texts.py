@@ -1,4 +1,4 @@
-"""The titles of our own messages in Chinese. A policy's texts and the engine's reasons stay as written."""
+"""Our own words in Chinese. A policy's texts and the engine's reasons stay as written."""
 
 from __future__ import annotations
 
@@ -44,3 +44,10 @@ def title(language: str, event: str, english: str, names: Mapping[str, str]) -> 
         return template.format_map(names)
     except KeyError:
         return english
+
+
+def more(language: str, characters: int) -> str:
+    """What is said where the keys of a question are cut: how much is missing, and where it is."""
+    if language == "zh":
+        return f"… 还有 {characters:,} 个字符：见审批页面或文件"
+    return f"… {characters:,} more characters: see the page or the file"
