@@ -64,7 +64,7 @@ def test_the_ssh_config_comes_before_the_defaults(home: Path) -> None:
     found = target(home, ssh(), config=CONFIG)
     assert (found.hostname, found.port, found.user) == ("192.0.2.10", 2222, "theirs")
     assert found.key_files == (home / ".ssh/theirs",)
-    assert found.agent is False
+    assert (found.agent, found.listed_only) == (True, True)
     assert found.known_hosts == (home / ".ssh/theirs_known", GLOBAL)
     assert [jump.hostname for jump in found.jumps] == ["jump"]
 
@@ -74,9 +74,27 @@ def test_hosts_yaml_comes_before_the_ssh_config(home: Path) -> None:
     found = target(home, ssh(**own, proxy_jump=[]), config=CONFIG)
     assert (found.hostname, found.port, found.user) == ("192.0.2.10", 23, "ours")
     assert found.key_files == (home / "k", Path("/k"))
-    assert found.agent is True
+    assert (found.agent, found.listed_only) == (True, False)
     assert found.known_hosts == (home / "kh",)
     assert found.jumps == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "own", "agent", "listed_only"),
+    [
+        ("User x\n", {}, True, False),
+        ("IdentitiesOnly no\n", {}, True, False),
+        ("IdentitiesOnly yes\n", {}, True, True),
+        ("IdentitiesOnly yes\n", {"key_files": ["~/k"]}, True, True),
+        ("IdentitiesOnly yes\n", {"agent": True}, True, False),
+        ("IdentitiesOnly yes\n", {"agent": False}, False, False),
+    ],
+)
+def test_which_keys_of_the_agent_are_offered(
+    home: Path, config: str, own: dict[str, Any], agent: bool, listed_only: bool
+) -> None:
+    found = target(home, ssh(**own), config=config)
+    assert (found.agent, found.listed_only) == (agent, listed_only)
 
 
 def test_the_ssh_config_can_be_another_file_or_none(home: Path) -> None:

@@ -286,6 +286,42 @@ def test_the_agent_gives_its_keys_unless_it_is_off(
     assert "agent's key" not in "\n".join(refused(replace(target, agent=False)))
 
 
+@pytest.mark.parametrize("listed", ["encrypted", "public", "private is elsewhere", "old format, .pub beside it"])
+def test_only_the_listed_keys_also_from_the_agent(
+    ssh_server: SshServer, tmp_path: Path, agent: Callable[..., None], listed: str
+) -> None:
+    key, opened = new_key(tmp_path / "key", "rsa"), tmp_path / "opened"
+    shutil.copy(key, opened)
+    authorize(ssh_server, key)
+    in_the_way = [new_key(tmp_path / f"other{number}") for number in range(7)]  # more than sshd hears
+    rekey = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", key]
+    names = {"encrypted": key, "public": Path(f"{key}.pub"), "private is elsewhere": key}
+    if listed.startswith("old"):
+        rekey += ["-m", "PEM"]
+    subprocess.run(rekey, check=True, capture_output=True)
+    if listed == "encrypted":
+        Path(f"{key}.pub").unlink()  # its public half is in it
+    elif listed == "private is elsewhere":
+        key.unlink()
+    target = ssh_server.target(name="nas", agent=True, listed_only=True, key_files=(names.get(listed, key),))
+    agent(*in_the_way)
+    before = refused(target)
+    assert "ssh agent: it has none of the keys that are listed (IdentitiesOnly)" in before[1]
+    assert "refused" not in before[1]
+    agent(opened)
+    with connected(target) as transport:
+        assert transport.is_authenticated()
+    # What the agent has needs no passphrase: only the refusal is told.
+    ssh_server.directory.joinpath("authorized_keys").write_text("")
+    assert refused(target)[1] == "agent's key key: refused"
+
+
+def test_a_public_key_file_without_the_agents_help(ssh_server: SshServer, tmp_path: Path) -> None:
+    public_file = Path(f"{new_key(tmp_path / 'key')}.pub")
+    _, why, _ = refused(ssh_server.target(name="nas", key_files=(public_file,)))
+    assert why == f"key {public_file}: a public key, with which only an ssh agent that has the private one can log in"
+
+
 def test_a_server_that_ends_the_connection_after_too_many_keys(tmp_path: Path) -> None:
     keys = tuple(new_key(tmp_path / f"key{number}") for number in range(4))
     with running_ssh_server("MaxAuthTries 2") as server:

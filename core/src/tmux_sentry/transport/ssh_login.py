@@ -1,4 +1,7 @@
-"""Logging in to an SSH server: with key files, then the agent's keys, then the password."""
+"""Logging in to an SSH server: with key files, then the agent's keys, then the password.
+
+Where only the keys that are listed count, those of them that the agent has come first, as with ssh itself.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from paramiko.agent import AgentSSH
 
 from tmux_sentry.errors import Unreachable
 from tmux_sentry.security.sanitize import clean
+from tmux_sentry.transport.public_keys import is_public, public_blobs
 from tmux_sentry.transport.target import SshTarget, secret_variable
 
 # What it is called, and the call: it returns what the server wants besides, usually nothing.
@@ -62,28 +66,39 @@ class _Login:
 
     def __init__(self, transport: paramiko.Transport, target: SshTarget, timeout: float) -> None:
         self._transport, self._target, self._timeout = transport, target, timeout
+        self._held: frozenset[bytes] = frozenset()  # the listed keys that the agent has
         self.tried: list[str] = []
         self.fix = "check ssh.user and ssh.key_files in hosts.yaml, and ~/.ssh/authorized_keys on that machine"
 
     def ways(self) -> Generator[_Way, None, None]:
         """Each when it is asked for: a key that is not needed is not decrypted."""
         target = self._target
+        if target.agent and target.listed_only:
+            listed = frozenset[bytes]().union(*map(public_blobs, target.key_files))
+            yield from self._agent(listed)
+        yield from self._files()
+        if target.agent and not target.listed_only:
+            yield from self._agent()
+        if target.password:
+            yield "password", partial(self._transport.auth_password, target.user, target.password)
+
+    def _files(self) -> Generator[_Way, None, None]:
+        target = self._target
         for path in target.key_files:
             try:
                 key = _load(path, target.key_passphrase)
             except _Unusable as error:
+                if self._held & public_blobs(path):
+                    continue  # the agent had it: what kept that from working is told already
                 self.tried.append(f"key {path}: {error}")
                 if error.locked:
                     variable = secret_variable("key_passphrase", target.called)
                     self.fix = f"set {variable} in the env file" + (f", or: ssh-add {path}" if target.agent else "")
             else:
                 yield f"key {path}", partial(self._transport.auth_publickey, target.user, key)
-        if target.agent:
-            yield from self._agent()
-        if target.password:
-            yield "password", partial(self._transport.auth_password, target.user, target.password)
 
-    def _agent(self) -> Generator[_Way, None, None]:
+    def _agent(self, listed: frozenset[bytes] | None = None) -> Generator[_Way, None, None]:
+        """The agent's keys; with `listed` only those."""
         path = os.environ.get("SSH_AUTH_SOCK")
         if not path:
             return
@@ -93,7 +108,11 @@ class _Login:
             self.tried.append(f"ssh agent: {error}")
             return
         with closing(agent):
-            for key in agent.get_keys():
+            keys = [key for key in agent.get_keys() if listed is None or key.blob in listed]
+            self._held = frozenset(key.blob for key in keys)
+            if not keys and agent.get_keys():
+                self.tried.append("ssh agent: it has none of the keys that are listed (IdentitiesOnly)")
+            for key in keys:
                 name = key.comment or key.fingerprint
                 yield f"agent's key {name}", partial(self._transport.auth_publickey, self._target.user, key)
 
@@ -137,7 +156,8 @@ def _load(path: Path, passphrase: str | None) -> paramiko.PKey:
     except OSError as error:
         raise _Unusable(error.strerror or str(error)) from None
     except Exception:  # the libraries have many, for a file that is no key and for a kind that they do not know
-        raise _Unusable("not a private key that is supported") from None
+        public = "a public key, with which only an ssh agent that has the private one can log in"
+        raise _Unusable(public if is_public(path) else "not a private key that is supported") from None
     if not passphrase:
         raise _Unusable("encrypted, and there is no passphrase for it", locked=True)
     try:

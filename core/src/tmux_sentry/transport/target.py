@@ -22,6 +22,7 @@ class SshTarget:
     key_passphrase: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     agent: bool = True  # whether keys of the user's ssh agent are offered
+    listed_only: bool = False  # of the agent's keys, only those that `key_files` name
     known_hosts: tuple[Path, ...] = ()
     proxy_command: str | None = None  # a shell command whose stdin and stdout are the connection
     jumps: tuple[SshTarget, ...] = ()  # dialled one through the other, the first one directly; none has jumps itself
