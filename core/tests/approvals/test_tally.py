@@ -38,6 +38,31 @@ def test_a_person_counts_once() -> None:
     assert "already" in again.why
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "voices"),
+    [
+        ("ann", "Ann", 2),  # users of a machine differ in capitals
+        ("ann@example.com", "Ann@Example.COM", 1),
+        ("stra\u00dfe@example.com", "STRASSE@example.com", 1),
+        ("somebody by webhook", "somebody by serverchan", 1),  # one person may read both
+        ("somebody by slack", "somebody by slack", 1),
+        ("ann", "ann@example.com", 2),
+        ("ann", "somebody by slack", 2),
+    ],
+)
+def test_whose_voice_it_is(first: str, second: str, voices: int) -> None:
+    weighed = weigh(Rules(required=2), [vote(first)], by(second))
+    assert (weighed.counts, weighed.standing) == ((True, "approved") if voices == 2 else (False, "pending"))
+    assert weighed.why.startswith("" if voices == 2 else f"{first} has said so already")
+    assert ("one voice" in weighed.why) == ("somebody" in first)
+
+
+def test_a_no_by_another_group_takes_back_the_yes_of_the_one_voice() -> None:
+    rules = Rules(required=2, any_reject=False)
+    votes = [vote("somebody by webhook"), vote("somebody by slack", False)]
+    assert weigh(rules, votes, by("bob")).yes == ("bob",)
+
+
 def test_what_did_not_count_is_no_voice() -> None:
     assert weigh(Rules(required=2), [vote("bob", counted=False)], ANN).standing == "pending"
 
@@ -77,6 +102,27 @@ def test_only_the_approvers_count_and_the_second_group_from_its_time_on() -> Non
     assert not weigh(rules, [], by("eve", False)).counts
     assert not weigh(rules, [], by("bob", at=19.9)).counts
     assert weigh(rules, [], by("bob", at=20.0)).standing == "approved"
+
+
+@pytest.mark.parametrize(
+    ("approver", "who", "may"),
+    [
+        ("Ann@Example.com", "ann@example.COM", True),
+        ("ann@example.com", "ann@example.org", False),
+        ("ann", "Ann", False),
+        ("ann", "ann@example.com", False),
+        ("ann", "somebody by slack", False),
+    ],
+)
+def test_an_address_is_the_same_in_any_capitals_and_a_users_name_is_not(approver: str, who: str, may: bool) -> None:
+    assert weigh(Rules(approvers=(approver,)), [], by(who)).counts is may
+    rules = Rules(approvers=("eve",), second=(approver,), second_at=0.0)
+    assert weigh(rules, [], by(who)).counts is may
+
+
+def test_an_approver_in_two_spellings_is_one_who_may_refuse() -> None:
+    rules = Rules(approvers=("ann@a.b", "bob"), second=("Ann@A.B",), second_at=0.0, required=2, any_reject=False)
+    assert weigh(rules, [], by("bob", False)).standing == "rejected"
 
 
 def test_nothing_counts_at_or_after_the_end() -> None:

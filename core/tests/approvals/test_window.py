@@ -195,9 +195,10 @@ def test_a_link_answers_once_and_for_its_own_request_only(room: Room) -> None:
         room.window.vote(token, approved=True, digest=digest, request_id="0123456789")
 
 
-def test_two_links_of_one_group_are_one_voice(room: Room) -> None:
+@pytest.mark.parametrize("other", ["slack", "webhook"])
+def test_two_links_that_name_nobody_are_one_voice(room: Room, other: str) -> None:
     request_id = room.ask(required=2)
-    one, two = room.link(request_id), room.link(request_id)
+    one, two = room.link(request_id), room.link(request_id, other)
     assert room.window.vote(one, approved=True, digest=room.digest(request_id)).counted
     assert not room.window.vote(two, approved=True, digest=room.digest(request_id)).counted
     assert room.status(request_id) == "pending"

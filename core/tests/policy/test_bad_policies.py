@@ -361,6 +361,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
             "6:105: pipelines[0].stages[0].success_when[0].any_of[0].any_of[0].any_of[0].any_of[0].any_of[0].any_of[0].any_of[0].any_of[0].idle_for: conditions nest at most 8 deep"
         ],
     ),
+    "more voices than there are people": (
+        IN_STAGE + "require_approval: {approvers: [ann@a.b, Ann@A.B], required: 2}\n",
+        ["6:69: pipelines[0].stages[0].require_approval.required: 2 different people must say yes, and only 1 may"],
+    ),
     "approval by timeout": (
         IN_STAGE + "require_approval: {on_timeout: approve}\n",
         ["6:40: pipelines[0].stages[0].require_approval.on_timeout: 'approve' is not one of hold, reject"],

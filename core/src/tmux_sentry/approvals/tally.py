@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from tmux_sentry.approvals.names import NAMELESS, folded, voice
 from tmux_sentry.contracts import Decision, Vote
 from tmux_sentry.state.records import Rules
 
@@ -25,20 +26,25 @@ class Weighed:
 def weigh(rules: Rules, votes: Iterable[Vote], answer: Decision) -> Weighed:
     """What one more answer means for a request that is pending.
 
-    A person counts once. A no takes back one's own yes; a yes does not take back one's own no.
+    A person counts once, and so do all links together that name nobody. A no takes back one's own yes; a yes does not
+    take back one's own no.
     """
-    said = {vote.by: vote.approved for vote in votes if vote.counted}
+    counted = [vote for vote in votes if vote.counted]
+    said = {voice(vote.by): vote.approved for vote in counted}
+    names = {voice(vote.by): vote.by for vote in counted}
     if rules.until is not None and answer.at >= rules.until:
         return Weighed(counts=False, standing="pending", why="its time is over")
     if not rules.may(answer.by, answer.at):
         return Weighed(counts=False, standing="pending", why=f"{answer.by} is not one of the approvers")
-    before = said.get(answer.by)
-    if before is answer.approved:
-        return Weighed(counts=False, standing="pending", why=f"{answer.by} has said so already")
-    if before is False:
-        return Weighed(counts=False, standing="pending", why=f"{answer.by} has said no already")
-    said[answer.by] = answer.approved
-    return Weighed(counts=True, standing=_standing(rules, said), yes=tuple(who for who, yes in said.items() if yes))
+    who = voice(answer.by)
+    before, name = said.get(who), names.setdefault(who, answer.by)
+    if before is not None and (answer.approved or not before):
+        one = "; all links that name nobody are one voice" if who == NAMELESS else ""
+        what = "so" if before is answer.approved else "no"
+        return Weighed(counts=False, standing="pending", why=f"{name} has said {what} already{one}")
+    said[who] = answer.approved
+    yes = tuple(names[one] for one, approved in said.items() if approved)
+    return Weighed(counts=True, standing=_standing(rules, said), yes=yes)
 
 
 def _standing(rules: Rules, said: dict[str, bool]) -> Standing:
@@ -51,5 +57,5 @@ def _standing(rules: Rules, said: dict[str, bool]) -> Standing:
 def _may_refuse(rules: Rules) -> int:
     """How many may say no while a yes is still possible; where anybody may answer, as many as must say yes would be
     needed to refuse."""
-    people = {*rules.approvers, *rules.second}
+    people = {folded(name) for name in (*rules.approvers, *rules.second)}
     return len(people) - rules.required if rules.approvers else rules.required - 1

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tmux_sentry.approvals.names import NAMELESS
 from tmux_sentry.approvals.tokens import Kind, Token, Tokens
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import ApprovalView, Decision, LinkRefused, PaneIdentity, VoteAnswer
@@ -233,7 +234,7 @@ class Window:
 
 def _name(link: Link) -> str:
     """Under which name an answer is recorded; a group's link names no person."""
-    return link.recipient or f"somebody by {link.channel}"
+    return link.recipient or f"{NAMELESS}{link.channel}"
 
 
 def _known(link: Link) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tmux_sentry.approvals.names import folded
 from tmux_sentry.config.source import Where
 from tmux_sentry.policy.allowed import parse_allowed
 from tmux_sentry.policy.graph import check_triggers
@@ -121,7 +122,7 @@ def _check_stage(stage: Named, own: Collection[str]) -> Iterator[Finding]:
 def _check_approval(where: Where, approval: Mapping[str, Any]) -> Iterator[Finding]:
     """That a yes is possible at all."""
     required, second = approval.get("required", 1), words(mapping(approval.get("escalate")).get("approvers"))
-    people = {*words(approval.get("approvers")), *second}
+    people = {folded(name) for name in (*words(approval.get("approvers")), *second)}
     if approval.get("approvers") and isinstance(required, int) and required > len(people):
         what = f"{required} different people must say yes, and only {len(people)} may"
         yield Finding(where=(*where, "required"), what=what)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tmux_sentry.approvals.names import folded
 from tmux_sentry.contracts import ApprovalRequest, Message, PaneIdentity, Trust
 
 #: "line" is text and Enter at once, for shells; "text" is followed by "enter", for agents. "again" is a second Enter.
@@ -106,7 +107,7 @@ class Rules:
 
     def may(self, person: str, now: float) -> bool:
         """Whether this person's answer counts now."""
-        return not self.approvers or person in self.who(now)
+        return not self.approvers or folded(person) in map(folded, self.who(now))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
