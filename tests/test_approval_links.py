@@ -104,6 +104,10 @@ def test_a_taken_port_is_said_and_the_run_goes_on(sandbox: Any, hook: Provider) 
     with socket.create_server(("127.0.0.1", 0)) as other:
         run = sandbox.watch(policy(sandbox), **settings(hook, other.getsockname()[1]))
         run.wait_line("cannot listen on 127.0.0.1 port")
+        sandbox.wait(lambda: hook.requests, "the question")
+        answer = hook.requests[0].json()["data"]["answer"]
+        assert "http" not in answer, "whoever has the port would get the token"
+        assert "tmux-sentry approve" in answer
         sandbox.answer(sandbox.question("ship"), "approve")
         sandbox.wait_typed("npm run ship")
 

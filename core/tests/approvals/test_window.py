@@ -326,6 +326,23 @@ def test_revoked_links_open_nothing(room: Room) -> None:
         orders.revoke("zz")
 
 
+def test_a_backend_can_let_all_of_it_open_nothing_and_the_requests_stay(room: Room) -> None:
+    request_id = room.ask()
+    link, invited = room.link(request_id), room.window.invite("ann")
+    session = room.window.login(room.window.invite("ann"))
+    assert room.window.revoke() == 4
+    calls: list[Callable[[], object]] = [
+        lambda: room.window.look(link),
+        lambda: room.window.vote(link, approved=True, digest=room.digest(request_id)),
+        lambda: room.window.login(invited),
+        lambda: room.window.pending(session),
+    ]
+    for call in calls:
+        with pytest.raises(LinkRefused, match="revoked"):
+            call()
+    assert room.window.look(room.link(request_id)).status == "pending"
+
+
 def test_a_request_that_is_over_is_shown_as_what_it_became(room: Room) -> None:
     request_id = room.ask()
     token, digest = room.link(request_id), room.digest(request_id)

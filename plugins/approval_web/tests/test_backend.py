@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tmux_sentry import Complaint, PluginContext
+from tmux_sentry import Complaint, LinkRefused, PluginContext
 from tmux_sentry.testing.provider import self_signed
 from tmux_sentry_approval_web import plugin
 from tmux_sentry_approval_web.backend import WebApprovals
@@ -36,6 +36,71 @@ def test_a_taken_port_is_named_and_served_when_it_is_free(office: Any) -> None:
     backend.serve(office.window)
     assert "cannot listen" not in backend.problem()
     backend.stop()
+
+
+def test_while_somebody_else_has_the_port_there_is_no_link_and_what_they_saw_opens_nothing(office: Any) -> None:
+    request = office.ask()
+    seen, session = office.link(request), office.window.login(office.on_loop(lambda: office.window.invite("ann")))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        backend = WebApprovals(Settings(port=other.getsockname()[1], base="https://sentry.example.org"))
+        with pytest.raises(OSError, match="cannot listen"):
+            backend.serve(office.window)
+        assert (backend.link("tsa_x"), backend.link("tsl_x"), backend.open(request.request)) == ("", "", "")
+        late = office.link(request)  # sent in the very moment in which the port was lost
+    backend.serve(office.window)
+    for opens in (lambda: office.window.look(seen), lambda: office.window.look(late)):
+        with pytest.raises(LinkRefused, match="revoked"):
+            opens()
+    with pytest.raises(LinkRefused, match="revoked"):
+        office.window.pending(session)
+    fresh = office.link(request)
+    assert backend.link(fresh) == f"https://sentry.example.org/a/{fresh}"
+    assert office.window.look(fresh).status == "pending"
+    (told,) = backend.poll()
+    assert "revoked" in told.why
+    assert "tmux-sentry approvals login" in told.why
+    backend.stop()
+    assert backend.link(fresh) == ""
+
+
+def test_links_are_revoked_at_once_as_run_may_be_started_again_before_the_pages_are(office: Any) -> None:
+    request = office.ask()
+    seen = office.link(request)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        backend = WebApprovals(Settings(port=other.getsockname()[1]))
+        assert list(backend.poll()) == []
+        assert office.window.look(seen).status == "pending"
+        with pytest.raises(OSError, match="cannot listen"):
+            backend.serve(office.window)
+        assert list(backend.poll()) == []
+        with pytest.raises(LinkRefused, match="revoked"):
+            office.window.look(seen)
+
+
+def test_a_core_that_cannot_revoke_is_not_served(office: Any) -> None:
+    class Full:
+        def revoke(self) -> int:
+            raise OSError("disk full")
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        backend = WebApprovals(Settings(port=port))
+        with pytest.raises(OSError, match="cannot listen"):
+            backend.serve(office.window)
+    with pytest.raises(OSError, match="disk full"):
+        backend.serve(Full())
+    assert backend.link("tsl_x") == ""
+    socket.create_server(("127.0.0.1", port)).close()
+    backend.serve(office.window)
+    assert backend.link("tsl_x") != ""
+    backend.stop()
+
+
+def test_a_start_without_trouble_revokes_nothing(office: Any, serve: Any) -> None:
+    token = office.link(office.ask())
+    site = serve()
+    assert [told.why for told in site.backend.poll()] == []
+    assert office.window.look(token).status == "pending"
 
 
 def test_serving_twice_is_serving_once(site: Any, office: Any) -> None:
@@ -86,14 +151,24 @@ def test_what_is_missing_is_told_once(serve: Any, office: Any) -> None:
     backend.stop()
 
 
-def test_pages_that_have_ended_by_themselves_are_told(site: Any) -> None:
+def test_pages_that_have_ended_by_themselves_are_told_and_have_no_links(site: Any, office: Any) -> None:
+    seen = office.link(office.ask())
     serving = site.backend._serving
+    assert site.backend.link("tsl_x") != ""
     serving._server.should_exit = True
+    assert site.backend.link("tsl_x") == "", "the port is free for others before the last answer is given"
     serving._thread.join(10)
     (told,) = site.backend.poll()
     assert "have ended" in told.why
     assert "have ended" in site.backend.problem()
     assert list(site.backend.poll()) == []
+    with pytest.raises(LinkRefused, match="revoked"):
+        office.window.look(seen)
+
+
+def test_before_they_are_served_pages_have_no_links(office: Any) -> None:
+    backend = WebApprovals(Settings(port=0, base="https://sentry.example.org"))
+    assert (backend.link("tsa_x"), backend.link("tsl_x"), backend.open(office.ask().request)) == ("", "", "")
 
 
 def test_wrong_settings_are_not_served(office: Any) -> None:
@@ -101,6 +176,7 @@ def test_wrong_settings_are_not_served(office: Any) -> None:
     with pytest.raises(ValueError, match="unencrypted"):
         backend.serve(office.window)
     assert "unencrypted" in backend.problem()
+    assert backend.link("tsa_x") == backend.link("tsl_x") == ""
 
 
 def test_a_factory_opens_nothing_and_loads_no_server(tmp_path: Path) -> None:

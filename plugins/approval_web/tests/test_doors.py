@@ -164,4 +164,4 @@ def test_with_a_base_url_links_lead_there(serve: Any, office: Any) -> None:
     backend = serve(base="https://sentry.example.org").backend
     assert backend.link("tsl_x") == "https://sentry.example.org/login/tsl_x"
     assert backend.link("tsa_x") == "https://sentry.example.org/a/tsa_x"
-    assert backend.open(office.ask().request).startswith("https://sentry.example.org/r/")
+    assert backend.open(office.ask().request) == "", "no address is right for everybody who is logged in"

@@ -33,8 +33,8 @@ class LinkOrders:
             raise UsageError("there are no approval pages", "APPROVAL_SECRET is missing or too short", fix)
         url = self._address(self._window.invite(clean(by, 100)))
         if not url:
-            fix = "install tmux-sentry-approval-web, set APPROVAL_BASE_URL, and start `run` again"
-            raise UsageError("there are no approval pages", "no plugin serves them", fix)
+            fix = "its log says why (a port that is taken, say); the plugin is tmux-sentry-approval-web"
+            raise UsageError("there are no approval pages", "`run` serves none now", fix)
         return {"url": url}
 
     def revoke(self, id: str | None) -> dict[str, Any]:

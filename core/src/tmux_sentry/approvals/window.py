@@ -184,6 +184,15 @@ class Window:
 
         self._on_loop(end)
 
+    def revoke(self) -> int:
+        """Let every link, login link and session open nothing any more; returns how many."""
+
+        def end() -> int:
+            with self._ports.store.transaction() as tx:
+                return tx.revoke_links()
+
+        return self._on_loop(end)
+
     def _make(self, kind: Kind, person: str, seconds: float) -> str:
         now = self._ports.clock.now()
         text, token = self._tokens.make(kind, now + seconds)

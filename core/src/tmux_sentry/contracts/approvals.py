@@ -66,9 +66,9 @@ class ApprovalBackend(Protocol):
     """Shows requests to people and brings their answers back.
 
     One with pages also has `serve(desk: ApprovalDesk)`, called when `run` starts if there is an APPROVAL_SECRET (and
-    again while it raises), `link(token) -> str`, the address of a token's page ("" when there is none), and `stop()`,
-    called at the end. It may have `problem() -> str`: what is missing or wrong in its settings, told by `doctor` and,
-    where any of them is set, at the start of `run`.
+    again while it raises), `link(token) -> str`, the address of a token's page ("" when there is none, or it is not
+    served now), and `stop()`, called at the end. It may have `problem() -> str`: what is missing or wrong in its
+    settings, told by `doctor` and, where any of them is set, at the start of `run`.
     """
 
     def open(self, request: ApprovalRequest) -> str:
@@ -157,3 +157,7 @@ class ApprovalDesk(Protocol):
 
     def logout(self, session: str) -> None:
         """End a session."""
+
+    def revoke(self) -> int:
+        """Let every link, login link and session open nothing any more, because others may have seen them; returns how
+        many. The requests stay open."""

@@ -139,8 +139,8 @@ class Serving:
 
     @property
     def alive(self) -> bool:
-        """Whether it still serves."""
-        return self._thread.is_alive()
+        """Whether it still serves. While it ends, its port is free for others already."""
+        return self._thread.is_alive() and not self._server.should_exit
 
     def _work(self) -> None:
         try:
