@@ -7,6 +7,7 @@ import pytest
 from tmux_sentry.contracts import CheckStatus
 from tmux_sentry.engine import external
 from tmux_sentry.engine.events import (
+    AskCheck,
     CheckRemembered,
     CheckReported,
     Notify,
@@ -17,6 +18,7 @@ from tmux_sentry.engine.events import (
     StopCheck,
     Unreachable,
 )
+from tmux_sentry.engine.machine import next_due
 from tmux_sentry.engine.plan import REPORT_EXIT
 from tmux_sentry.engine.run import from_json, to_json
 from tmux_sentry.notify import texts
@@ -109,17 +111,23 @@ def test_people_hear_each_time_that_a_check_comes_to_wait_for_them(world):
     assert w.told == ["check.needs_attention"]
     assert w.last(Notify).text == "production waits for a review\nhttp://ci/7"
     assert w.statuses == {"a": "running"}
-    report(w, PENDING, 3.0)
-    report(w, ATTENTION, 4.0, detail="europe waits for a review")
+    report(w, UNKNOWN, 2.5, detail="HTTP 502")
+    report(w, ATTENTION, 2.6, detail="production waits for a review")
+    assert w.told == ["check.needs_attention"]
+    report(w, ATTENTION, 3.0, detail="europe waits for a review")
+    report(w, PENDING, 4.0)
+    report(w, ATTENTION, 5.0, detail="europe waits for a review")
     keys = [n.dedupe_key for n in w.all(Notify)]
-    assert len(set(keys)) == len(keys) == 2
+    assert len(set(keys)) == len(keys) == 3
 
 
 def test_a_check_that_waits_for_people_still_has_its_deadline(world):
     w = report(world(stage(max_wait=60)), ATTENTION, 1.0, detail="production waits for a review")
-    assert w.due(60.0).statuses == {"a": "timed_out"}
+    report(w.due(60.0), ATTENTION, 61.0, detail="production waits for a review")
+    assert w.due(61.0).statuses == {"a": "timed_out"}
     assert w.all(StopCheck)
     assert w.last(Record).reason.endswith("max_wait: production waits for a review")
+    assert w.told == ["check.needs_attention", "stage.timed_out", "run.failed"]
 
 
 def test_people_hear_of_a_service_that_does_not_answer_once_and_not_of_one_hiccup(world):
@@ -138,8 +146,84 @@ def test_people_hear_of_a_service_that_does_not_answer_once_and_not_of_one_hiccu
 
 def test_the_deadline_of_the_stage_names_what_the_check_said_last(world):
     w = report(world({**stage(), "timeout": 30}), UNKNOWN, 1.0, detail="HTTP 404")
-    assert w.due(30.0).statuses == {"a": "timed_out"}
+    assert w.due(30.0).due(30.0 + external.LAST).statuses == {"a": "timed_out"}
     assert w.last(Record).reason == "not decided after 30 s: HTTP 404"
+
+
+# --------------------------------------------------------------------- the last answer
+
+
+@pytest.mark.parametrize(
+    ("more", "at"), [({"timeout": "1h"}, 60.0), ({"timeout": 40}, 40.0)], ids=["max_wait", "timeout"]
+)
+def test_a_check_that_ended_before_its_deadline_counts_though_nobody_had_asked_since(world, more, at):
+    w = world({**stage(max_wait=60), **more}).due(at)
+    assert w.last(AskCheck).action_id == w.last(StartCheck).action_id
+    assert w.statuses == {"a": "running"}
+    assert report(w, SUCCESS, at + 1.0).statuses == {"a": "succeeded"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "at"),
+    [([PENDING], 61.0), ([ATTENTION], 61.0), ([], 60.0 + external.LAST), ([UNKNOWN], 60.0 + external.LAST)],
+)
+def test_the_last_answer_is_waited_for_no_longer_than_it_takes(world, answers, at):
+    w = world(stage(max_wait=60)).due(60.0)
+    for status in answers:
+        report(w, status, 61.0)
+    if at > 61.0:
+        assert w.due(at - 1.0).statuses == {"a": "running"}
+    assert w.due(at).statuses == {"a": "timed_out"}
+    assert len(w.all(AskCheck)) == 1
+
+
+def test_the_clock_comes_again_when_the_last_answer_is_late(world):
+    w = world({**stage(max_wait=60), "timeout": 60}).due(60.0)
+    assert next_due(w.run, 60.0) == 60.0 + external.LAST
+    report(w, PENDING, 61.0)
+    assert next_due(w.run, 61.0) == 61.0
+
+
+def test_after_a_restart_past_its_deadline_a_check_is_asked_before_it_is_judged(world):
+    w = world(stage(max_wait=60))
+    w.run = again(w)
+    w.give(Unreachable(), 500.0).give(Reachable(away=0.0), 500.0).due(500.0)
+    assert w.statuses == {"a": "running"}
+    assert report(w, SUCCESS, 501.0).statuses == {"a": "succeeded"}
+
+
+# -------------------------------------------------------------- what belongs to whom
+
+
+def remember(w, **memory):
+    return w.give(CheckRemembered(action_id=w.last(StartCheck).action_id, memory=memory))
+
+
+def test_a_check_is_told_what_the_checks_before_it_have_followed(world):
+    one, other = ({"external_check": {"type": kind}} for kind in ("ci", "other"))
+    a = {"name": "a", "actions_on_start": [one], "retries": 1}
+    b = {"name": "b", "triggers": [{"after_stage_success": "a"}], "actions_on_start": [one]}
+    c = {"name": "c", "triggers": [{"after_stage_success": "b"}], "actions_on_start": [other]}
+    w = world(a, b, c)
+    assert w.last(StartCheck).earlier == ()
+    report(remember(w, run_id=1), FAILURE)
+    assert w.last(StartCheck).earlier == ({"run_id": 1},)
+    remember(w, run_id=1, seen=True)
+    report(remember(w, run_id=2), SUCCESS)
+    assert w.run.attempt.stage == "b"
+    assert w.last(StartCheck).earlier == ({"run_id": 1}, {"run_id": 2})
+    remember(w, run_id=3)
+    (check,) = external.in_hand(again(w))
+    assert (check.memory, check.earlier) == ({"run_id": 3}, ({"run_id": 1}, {"run_id": 2}))
+    report(w, SUCCESS)
+    assert (w.run.attempt.stage, w.last(StartCheck).earlier) == ("c", ())
+
+
+def test_a_run_from_an_earlier_version_has_followed_nothing(world):
+    w = world(stage())
+    data = to_json(w.run)
+    del data["followed"], data["attempt"]["check_last"], data["attempt"]["check_told"]
+    assert from_json(data, w.run.pipeline, w.run.env) == w.run
 
 
 # ----------------------------------------------------------------------- what is shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tmux_sentry.engine.events import Due, PaneGone, Reachable, Send, SendHeld, Unreachable
+from tmux_sentry.engine.external import LAST
 from tmux_sentry.engine.machine import next_due
 
 
@@ -22,7 +23,7 @@ def test_the_timeout_counts_from_the_first_keys(world):
 def test_the_timeout_counts_from_the_first_action_of_any_kind(world, action):
     w = world(stage(actions_on_start=[action, {"send_keys": "go"}])).due(99)
     assert w.run.open
-    assert w.due(100).statuses == {"a": "timed_out"}
+    assert w.due(100).due(100 + LAST).statuses == {"a": "timed_out"}
 
 
 def test_a_stage_that_does_nothing_runs_at_once(world):
@@ -57,7 +58,7 @@ def test_time_away_does_not_count_for_waits_and_checks(world):
     assert "waited" not in w.told
     assert "waited" in w.due(1015).told
     assert w.statuses == {"a": "running"}
-    assert w.due(1020).statuses == {"a": "timed_out"}
+    assert w.due(1020).due(1020 + LAST).statuses == {"a": "timed_out"}
 
 
 def test_a_rest_is_not_over_while_the_host_is_away(world, event):

@@ -57,6 +57,9 @@ class CheckRequest:
     `typed` is what the stage has typed into the pane so far, in order. `memory` is what `remember` was given last for
     this check, in this process or an earlier one: plain JSON, at most 64 KB. `remember` returns when it is on disk, so
     call it before an effect that must not happen twice.
+
+    `earlier` has what the checks of this type in the same Run have remembered last, in stages and attempts before this
+    one, oldest first: what they followed is not this one's.
     """
 
     config: Mapping[str, Any]
@@ -66,6 +69,7 @@ class CheckRequest:
     typed: tuple[str, ...] = ()
     memory: Mapping[str, Any] = field(default_factory=dict)
     remember: Callable[[Mapping[str, Any]], None] = _forgets
+    earlier: tuple[Mapping[str, Any], ...] = ()
     host: HostAccess | None = None  # None: there is no pane, or its host is not watched
 
 

@@ -73,6 +73,13 @@ class Checks:
         if asking is not None:
             asking.stop()
 
+    def ask_now(self, action_id: str) -> None:
+        """Ask this check now; once more, if it is being asked in this moment."""
+        with self._lock:
+            asking = self._asking.get(action_id)
+        if asking is not None:
+            asking.news.set()
+
     def wake(self, type: str) -> None:
         """Ask every check of this type now: its service has said that there is news. From any thread."""
         with self._lock:
@@ -122,6 +129,7 @@ class Checks:
             now=self._clock.now(),
             typed=effect.typed,
             memory=asking.memory,
+            earlier=effect.earlier,
             remember=lambda memory: self._remember(asking, memory),
             host=self._hosts.get(asking.host),
         )

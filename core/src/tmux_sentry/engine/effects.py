@@ -17,6 +17,7 @@ from tmux_sentry.engine.conductor import Step
 from tmux_sentry.engine.events import (
     AboutToSend,
     Ask,
+    AskCheck,
     CloseAsk,
     Event,
     Keys,
@@ -98,6 +99,8 @@ class Effects:
                     self._close(effect)
                 case StartCheck() if not self._dry_run:
                     self._checks.start(step.run.id, step.run.pane.host, effect)
+                case AskCheck():
+                    self._checks.ask_now(effect.action_id)
                 case StopCheck():
                     self._checks.stop(effect.action_id)
                 case Notify():
@@ -123,6 +126,7 @@ class Effects:
             stopped=threading.Event(),
             answers=effect.answers,
             resumes=effect.resumes,
+            needs_exit=effect.needs_exit,
         )
         self._jobs[job.action_id] = job
         thread = threading.Thread(target=self._send, args=(run.id, job, watcher), name="send", daemon=True)

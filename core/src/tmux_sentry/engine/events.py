@@ -213,6 +213,7 @@ class Send:
     wait_idle: float
     answers: Answers | None = None  # the dialog that must be there; such keys do not wait for idle
     resumes: bool = False  # only for an agent at its usage limit
+    needs_exit: bool = False  # the attempt is judged by the exit status that the keys report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tmux_sentry.contracts import CheckStatus, Level
 from tmux_sentry.engine import plan
 from tmux_sentry.engine.builder import Builder
-from tmux_sentry.engine.events import CheckRemembered, CheckReported, Notify, StartCheck, StopCheck
+from tmux_sentry.engine.events import AskCheck, CheckRemembered, CheckReported, Notify, StartCheck, StopCheck
 from tmux_sentry.engine.run import Attempt, Run
 from tmux_sentry.policy.model import ExternalCheck
 from tmux_sentry.policy.variables import UnknownVariable
 
 #: Answers in a row that say nothing before people are told: one alone is the ordinary trouble of a network.
 SILENT = 3
+#: Seconds in which the last answer may come, for which a check is asked when its time is over.
+LAST = 30.0
+#: Of how many checks a Run knows what they have followed.
+FOLLOWED = 20
 
 #: A check whose answer is still wanted; what it says meanwhile is for people.
 _FINAL = frozenset(status.value for status in CheckStatus if status.final)
@@ -41,6 +47,7 @@ def begin(b: Builder, action: ExternalCheck) -> None:
         checks={**attempt.checks, action_id: CheckStatus.PENDING.value},
         check_deadlines=deadlines,
         check_silent=0,
+        check_told="",
         check_percent=None,
     )
     b.emit(_order(b.run, attempt, action, action_id))
@@ -70,6 +77,9 @@ def _order(run: Run, attempt: Attempt, action: ExternalCheck, action_id: str) ->
         started_at=attempt.started_at,
         typed=tuple(plan.without_report(text) for text in attempt.typed),
         memory=attempt.check_memory.get(action_id, {}),
+        earlier=tuple(
+            one["memory"] for key, one in run.followed.items() if key != action_id and one["type"] == action.type
+        ),
         follow=action.accept_rerun > 0,
     )
 
@@ -89,21 +99,28 @@ def reported(b: Builder, event: CheckReported) -> None:
     elif event.status is not CheckStatus.UNKNOWN:  # which does not say that it runs again
         until.pop(event.action_id, None)
     silent = attempt.check_silent + 1 if event.status is CheckStatus.UNKNOWN else 0
+    asks = event.status is CheckStatus.ATTENTION and event.detail != attempt.check_told
+    last = dict(attempt.check_last)
+    if silent == 0 and event.action_id in last:
+        last[event.action_id] = b.now  # that was it
     b.update(
         checks={**attempt.checks, event.action_id: status},
         check_reruns=until,
+        check_last=last,
+        check_told=event.detail if event.status is CheckStatus.ATTENTION else attempt.check_told if silent else "",
         check_silent=silent,
         check_percent=event.percent if event.percent is not None or silent == 0 else attempt.check_percent,
         check_detail=event.detail or attempt.check_detail,
         check_url=event.url or attempt.check_url,
         check_log_tail=event.log_tail or attempt.check_log_tail,
     )
-    if event.status is CheckStatus.ATTENTION and known != status:
+    if asks:
         _tell(b, "check.needs_attention", "the external check waits for a person", event)
     elif silent == SILENT:
         _tell(b, "check.unknown", "the external check gets no answer", event)
     elif event.action_id in until and event.action_id not in attempt.check_reruns:
-        _tell(b, "check.failed", f"the external check failed; a re-run within {patience:g} s counts", event)
+        left = until[event.action_id] - b.now
+        _tell(b, "check.failed", f"the external check failed; a re-run within {left:.0f} s counts", event)
 
 
 def remembered(b: Builder, event: CheckRemembered) -> None:
@@ -111,6 +128,9 @@ def remembered(b: Builder, event: CheckRemembered) -> None:
     attempt = b.attempt
     if attempt is not None and event.action_id in attempt.checks:
         b.update(check_memory={**attempt.check_memory, event.action_id: event.memory})
+        known = {"type": _action(b, event.action_id).type, "memory": event.memory}
+        followed = {**b.run.followed, event.action_id: known}
+        b.run = replace(b.run, followed=dict(list(followed.items())[-FOLLOWED:]))
 
 
 def drop(b: Builder, attempt: Attempt) -> None:
@@ -125,6 +145,32 @@ def overdue(attempt: Attempt, now: float) -> str | None:
     if all(now < at for at in _deadlines(attempt)):
         return None
     return f"the external check did not finish in its max_wait{last_seen(attempt)}"
+
+
+def awaits_last(b: Builder, *, every: bool) -> bool:
+    """Whether a check that has run out of time, or `every` open one, may still give its last answer.
+
+    Each is asked for it once: it may have ended long ago, since the last question or while this program did not run.
+    """
+    attempt = b.attempt
+    assert attempt is not None
+    late = [
+        key
+        for key, status in attempt.checks.items()
+        if is_open(status) and (every or b.now >= attempt.check_deadlines.get(key, math.inf))
+    ]
+    if fresh := [key for key in late if key not in attempt.check_last]:
+        attempt = b.update(check_last={**attempt.check_last, **dict.fromkeys(fresh, b.now + LAST)})
+        for key in fresh:
+            b.emit(AskCheck(action_id=key))
+    return any(b.now < attempt.check_last[key] for key in late)
+
+
+def put_off(attempt: Attempt) -> float | None:
+    """The attempt's deadline, put off while a last answer is waited for."""
+    if attempt.deadline is None:
+        return None
+    return max([attempt.deadline, *(at for key, at in attempt.check_last.items() if is_open(attempt.checks[key]))])
 
 
 def last_seen(attempt: Attempt) -> str:
@@ -144,7 +190,11 @@ def give_up_reruns(b: Builder) -> None:
 
 def times(attempt: Attempt) -> list[float]:
     """When the clock may decide something about the checks, epoch seconds."""
-    return [*_deadlines(attempt), *(at for key, at in attempt.check_reruns.items() if is_open(attempt.checks[key]))]
+    open_ones = {key: at for key, at in attempt.check_deadlines.items() if is_open(attempt.checks[key])}
+    return [
+        *(max(at, attempt.check_last.get(key, at)) for key, at in open_ones.items()),
+        *(at for key, at in attempt.check_reruns.items() if is_open(attempt.checks[key])),
+    ]
 
 
 def _deadlines(attempt: Attempt) -> list[float]:

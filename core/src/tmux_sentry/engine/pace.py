@@ -36,4 +36,6 @@ class Pace:
     def seconds(self, result: CheckResult, chance: float) -> float:
         """How long to wait after this answer; `chance` is from 0 to 1. A service's own wish is never undercut."""
         wait = self.wait if result.next_in is None else max(result.next_in, 0.0)
+        if result.status is CheckStatus.UNKNOWN:  # a server in trouble that wants to be asked each second means well
+            wait = max(wait, self.wait)
         return min(wait * (1.0 + JITTER * chance), AT_MOST)

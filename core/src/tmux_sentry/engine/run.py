@@ -80,6 +80,8 @@ class Attempt:
     check_deadlines: Mapping[str, float] = field(default_factory=dict)
     check_memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # what the checker remembered
     check_reruns: Mapping[str, float] = field(default_factory=dict)  # failed, and until when a re-run counts
+    check_last: Mapping[str, float] = field(default_factory=dict)  # out of time: until when the last answer may come
+    check_told: str = ""  # what a check last said that a person has to do
     check_silent: int = 0  # answers in a row that said nothing
     check_percent: float | None = None
     check_detail: str = ""
@@ -134,6 +136,7 @@ class Run:
     digests: tuple[str, ...] = ()  # the same for events without one
     gone: str | None = None  # why the pane is gone
     agent_state: AgentState = AgentState.UNKNOWN
+    followed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # action id -> a check's type and memory
     relay: Relay | None = None  # the dialog in hand
     limit: Limited | None = None  # the usage limit that the agent is at, or was at last
     # volatile from here on
@@ -194,6 +197,7 @@ def to_json(run: Run) -> dict[str, Any]:
         "digests": list(run.digests),
         "agent_state": run.agent_state.value,
         "gone": run.gone,
+        "followed": dict(run.followed),
         "relay": None if run.relay is None else relays.to_json(run.relay),
         "limit": None if run.limit is None else limited.to_json(run.limit),
     }
@@ -220,6 +224,7 @@ def from_json(data: Mapping[str, Any], pipeline: Pipeline, env: Mapping[str, str
         digests=tuple(data["digests"]),
         agent_state=AgentState(data["agent_state"]),
         gone=data["gone"],
+        followed=data.get("followed", {}),
         relay=None if relay is None else relays.from_json(relay),
         limit=None if limit is None else limited.from_json(limit),
     )

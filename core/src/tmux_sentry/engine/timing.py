@@ -28,11 +28,12 @@ def due(b: Builder) -> None:
 def _due_while_acting(b: Builder, attempt: Attempt) -> None:
     if attempt.phase is not Phase.ENDING:
         external.give_up_reruns(b)
-        if (late := external.overdue(b.attempt or attempt, b.now)) is not None:
+        late = external.overdue(b.attempt or attempt, b.now)
+        over = attempt.deadline is not None and b.now >= attempt.deadline
+        if over and late is None:
+            late = f"not decided after {b.stage.timeout:g} s{external.last_seen(attempt)}"
+        if late is not None and not external.awaits_last(b, every=over):
             attempts.conclude(b, TIMED_OUT, late)
-            return
-        if attempt.deadline is not None and b.now >= attempt.deadline:
-            attempts.conclude(b, TIMED_OUT, f"not decided after {b.stage.timeout:g} s{external.last_seen(attempt)}")
             return
         if attempt.echo_until is not None and b.now >= attempt.echo_until:
             evidence.no_echo(b)
@@ -54,7 +55,7 @@ def next_due(run: Run) -> float | None:
         return None
     times = [attempt.wait_until]
     if not attempt.phase.decided:
-        times += [attempt.deadline, attempt.echo_until, *external.times(attempt), *_silences(run, attempt)]
+        times += [external.put_off(attempt), attempt.echo_until, *external.times(attempt), *_silences(run, attempt)]
     return min((at for at in times if at is not None), default=None)
 
 
@@ -121,4 +122,5 @@ def _shift(b: Builder, away: float) -> None:
         echo_until=later(attempt.echo_until),
         check_deadlines={key: at + away for key, at in attempt.check_deadlines.items()},
         check_reruns={key: at + away for key, at in attempt.check_reruns.items()},
+        check_last={key: at + away for key, at in attempt.check_last.items()},
     )

@@ -30,6 +30,7 @@ from tmux_sentry.engine.effects import Effects
 from tmux_sentry.engine.events import (
     AboutToSend,
     Ask,
+    AskCheck,
     CheckReported,
     Send,
     SendDone,
@@ -251,6 +252,8 @@ class Rehearsal:
                 case StartCheck():
                     stage = attempt.stage if attempt else ""
                     self._inbox.append(partial(self._check, step.run.id, effect, stage))
+                case AskCheck():
+                    self._inbox.append(partial(self._no_news, step.run.id, effect.action_id))
                 case _:
                     pass
 
@@ -299,6 +302,10 @@ class Rehearsal:
         if answer is not None and run_id in self._conductor.runs:
             status = CheckStatus.SUCCESS if answer == "success" else CheckStatus.FAILURE
             self._conductor.step(run_id, CheckReported(action_id=check.action_id, status=status, detail="replay"))
+
+    def _no_news(self, run_id: str, action_id: str) -> None:
+        if run_id in self._conductor.runs:
+            self._conductor.step(run_id, CheckReported(action_id=action_id, status=CheckStatus.PENDING))
 
     def _new_id(self, now: float) -> str:
         """Always the same for the same recording."""

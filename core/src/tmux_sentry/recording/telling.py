@@ -7,7 +7,7 @@ from typing import Any
 
 from tmux_sentry.contracts import Observation, Screen, Signal, SignalKind
 from tmux_sentry.engine.conductor import Step
-from tmux_sentry.engine.events import Ask, CloseAsk, Notify, Record, Send, StartCheck, StopCheck, StopSend
+from tmux_sentry.engine.events import Ask, AskCheck, CloseAsk, Notify, Record, Send, StartCheck, StopCheck, StopSend
 from tmux_sentry.engine.explaining import dialog_json, signal_json
 
 #: Texts of a line are cut at so many characters.
@@ -61,7 +61,7 @@ def step_lines(step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "transition", {**names, "status": run.status}
 
 
-def _effect(effect: Send | StopSend | Ask | CloseAsk | StartCheck | StopCheck | Notify) -> dict[str, Any]:
+def _effect(effect: Send | StopSend | Ask | CloseAsk | StartCheck | AskCheck | StopCheck | Notify) -> dict[str, Any]:
     match effect:
         case Send():
             line = {"effect": "send", "stage": effect.stage, "keys": effect.keys.shown()[:LONGEST]}
@@ -76,6 +76,8 @@ def _effect(effect: Send | StopSend | Ask | CloseAsk | StartCheck | StopCheck | 
             return {"effect": "close_ask", "id": effect.approval_id, "outcome": effect.outcome}
         case StartCheck():
             return {"effect": "check", "id": effect.action_id, "type": effect.type, "config": dict(effect.config)}
+        case AskCheck():
+            return {"effect": "ask_check", "id": effect.action_id}
         case StopCheck():
             return {"effect": "stop_check", "id": effect.action_id}
         case Notify():
