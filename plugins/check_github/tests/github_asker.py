@@ -13,6 +13,7 @@ from tmux_sentry_check_github import plugin
 
 TOKEN = "github_pat_SECRET0123456789"
 AT = 1_700_000_000.0
+RUN = "018bcfe56807f3a9c21"  # what `${run.id}` stands for
 
 
 class Clock:
@@ -33,9 +34,10 @@ class Asker:
         self.settings = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": github.url, **settings}
         self.config: dict[str, Any] = {"repository": github.repository}
         self.typed: tuple[str, ...] = ()
-        self.id = "run/deploy/1/check1"
+        self.id = f"{RUN}/deploy/1/check1"
         self.memory: Mapping[str, Any] = {}
         self.remembered: list[Mapping[str, Any]] = []
+        self.earlier: tuple[Mapping[str, Any], ...] = ()
         self.started_at = AT
         self.restart()
 
@@ -43,6 +45,11 @@ class Asker:
         """Another process: only what was remembered is known."""
         (record,) = plugin.tmux_sentry_checkers()
         self.checker = record.factory(PluginContext(settings=self.settings))
+
+    def next_check(self, stage: str, attempt: int = 1) -> None:
+        """The check of another stage or attempt of the Run, which begins at once."""
+        self.earlier += (self.memory,)
+        self.id, self.memory, self.started_at = f"{RUN}/{stage}/{attempt}/check1", {}, self.clock.at
 
     def remember(self, memory: Mapping[str, Any]) -> None:
         self.memory = json.loads(json.dumps(dict(memory), allow_nan=False))
@@ -57,6 +64,7 @@ class Asker:
             typed=self.typed,
             memory=self.memory,
             remember=self.remember,
+            earlier=self.earlier,
         )
 
     def __call__(self, **config: Any) -> CheckResult:

@@ -76,7 +76,7 @@ class TestFoundRun(TestKnownRun):
         "event": "push",
     }
     answers: ClassVar = {
-        name: (Reply.of_json({**data, "workflow_runs": [data]}), status)
+        name: (Reply.of_json({**data, "workflow_runs": [data]}, Date="Tue, 14 Nov 2023 22:13:22 GMT"), status)
         for name, (row, status) in ROWS.items()
         if name not in ("another run", "an id that is text", "a status of another kind")
         for data in [{**row, "event": "push", "head_branch": "main", "actor": {"login": "Octocat"}}]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from github_api import GitHub, body_of, said
-from github_asker import AT, TOKEN, Asker, Clock
+from github_asker import AT, RUN, TOKEN, Asker, Clock
 
 from tmux_sentry import CheckStatus
 from tmux_sentry.testing.provider import Reply, closed_port
@@ -97,13 +97,13 @@ def test_a_lost_answer_without_a_run_is_told_as_unknowable(ask: Asker, github: G
 
 def test_a_later_run_of_somebody_else_is_not_the_lost_one(ask: Asker, github: GitHub, clock: Clock) -> None:
     github.fail(PATH, Reply(how="reset"))
-    inputs = {"id": "7f3a9c21"}
+    inputs = {"id": RUN}
     ask(**DEPLOY, inputs=inputs)
     clock.at += 300
     github.add_run(status="completed", conclusion="success")
     assert ask(**DEPLOY, inputs=inputs).status is CheckStatus.ATTENTION
     assert "run_id" not in ask.memory
-    github.add_run(title="Deploy 7f3a9c21", status="completed", conclusion="success")
+    github.add_run(title=f"Deploy {RUN}", status="completed", conclusion="success")
     assert ask(**DEPLOY, inputs=inputs).status is CheckStatus.SUCCESS
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from github_api import GitHub, said
-from github_asker import AT, Asker, Clock
+from github_api import GitHub, said, stamp
+from github_asker import AT, RUN, Asker, Clock
 
 from tmux_sentry import CheckStatus
 from tmux_sentry.testing.provider import Reply
@@ -102,20 +102,118 @@ def test_a_clock_that_differs_from_githubs_changes_nothing(
     assert ask.memory["run_id"] == run
 
 
-def test_without_a_date_a_minute_is_allowed_for_the_clocks(ask: Asker, github: GitHub) -> None:
+@pytest.mark.parametrize("conclusion", ["success", "failure"])
+def test_without_a_date_nobody_can_tell_so_a_person_is_asked(ask: Asker, github: GitHub, conclusion: str) -> None:
     github.skew = None
     github.add_run(age=70.0)
-    run = github.add_run(age=50.0)
-    ask(workflow="deploy.yml")
+    run = github.add_run(age=50.0, status="in_progress")
+    assert ask(workflow="deploy.yml").status is CheckStatus.PENDING
+    assert ask.memory["run_id"] == run
+    github.set(run, status="completed", conclusion=conclusion)
+    result = ask(workflow="deploy.yml")
+    assert result.status is CheckStatus.ATTENTION
+    assert f"no answer had a Date, so nobody can tell whether it began since the stage; if {run} is" in result.detail
+    assert result.url == github.run(run)["html_url"]
+    assert ask(workflow="deploy.yml", run_id=run).status.value == conclusion
+
+
+def test_without_a_date_the_runs_own_id_and_a_late_beginning_are_proof(
+    ask: Asker, github: GitHub, clock: Clock
+) -> None:
+    github.skew = None
+    done = {"status": "completed", "conclusion": "success"}
+    github.add_run(title=f"Deploy {RUN}", **done)
+    assert ask(workflow="deploy.yml", inputs={"id": RUN}).status is CheckStatus.SUCCESS
+    ask.next_check("ship")
+    clock.at += 61
+    github.add_run(**done)
+    assert ask(workflow="deploy.yml").status is CheckStatus.SUCCESS
+
+
+def test_a_date_that_comes_later_tells_of_what_was_found_without(ask: Asker, github: GitHub, clock: Clock) -> None:
+    github.skew = None
+    github.add_run(age=20.0, status="completed", conclusion="success")
+    assert ask(workflow="deploy.yml").status is CheckStatus.ATTENTION
+    github.skew = 0.0
+    result = ask(workflow="deploy.yml")
+    assert result.status is CheckStatus.PENDING
+    assert "deploy.yml #1, began before the stage" in result.detail
+    clock.at += 5
+    run = github.add_run(status="completed", conclusion="success")
+    assert ask(workflow="deploy.yml").status is CheckStatus.SUCCESS
     assert ask.memory["run_id"] == run
 
 
-def test_the_run_of_the_attempt_before_is_not_the_one_of_this(ask: Asker, github: GitHub, clock: Clock) -> None:
-    """A stage that is tried again types its command again; the old run has failed, and the new one is not there yet."""
-    github.add_run(status="completed", conclusion="failure")
-    clock.at += 20
-    ask.started_at = clock.at
+# ------------------------------------------------------------------ runs from before the stage
+
+
+def test_the_next_stage_of_a_chain_waits_for_a_run_of_its_own(ask: Asker, github: GitHub, clock: Clock) -> None:
+    """Stage after stage types the same command, and begins in the second in which the run before has succeeded."""
+    ask.typed = DISPATCHED
+    one = github.add_run()
+    clock.at += 1.5  # the whole run is within what the clocks allow for
+    github.set(one, status="completed", conclusion="success", updated_at=stamp(clock.at))
+    assert ask().status is CheckStatus.SUCCESS
+    ask.next_check("ship")
+    for _ in range(2):
+        result = ask()
+        assert result.status is CheckStatus.PENDING
+        assert "deploy.yml #1, began before the stage" in result.detail
+    assert ask.memory == {}
+    two = github.add_run(status="completed", conclusion="success")
+    assert ask().status is CheckStatus.SUCCESS
+    assert ask.memory["run_id"] == two
+
+
+def test_a_second_attempt_waits_for_a_run_of_its_own(ask: Asker, github: GitHub, clock: Clock) -> None:
+    """A stage that is tried again types its command again, with the same id of the Run."""
+    ask.typed = (f"gh workflow run deploy.yml -f id={RUN}",)
+    github.add_run(title=f"Deploy {RUN}", status="completed", conclusion="failure")
+    assert ask().status is CheckStatus.FAILURE
+    ask.next_check("deploy", attempt=2)
+    assert ask().status is CheckStatus.PENDING
+    two = github.add_run(title=f"Deploy {RUN}", status="completed", conclusion="success")
+    assert ask().status is CheckStatus.SUCCESS
+    assert ask.memory["run_id"] == two
+    ask.next_check("deploy", attempt=3)
+    assert ask().status is CheckStatus.PENDING
+
+
+def test_without_a_date_an_earlier_checks_run_is_none_either(ask: Asker, github: GitHub) -> None:
+    github.skew = None
+    run = github.add_run(status="completed", conclusion="success")
+    ask.memory = {"run_id": run, "sure": True}
+    ask.next_check("ship")
     assert ask(workflow="deploy.yml").status is CheckStatus.PENDING
+    assert ask.remembered == []
+
+
+@pytest.mark.parametrize(
+    ("age", "over", "is_it"),
+    [
+        (4.8, None, False),
+        (3.1, None, False),
+        (1.9, None, True),  # GitHub's times are of whole seconds, and its clocks differ
+        (1.9, 1.1, False),  # over before the stage
+        (1.9, 0.0, True),
+    ],
+)
+def test_a_run_of_somebody_else_from_before_the_stage_is_not_ours(
+    ask: Asker, github: GitHub, age: float, over: float | None, is_it: bool
+) -> None:
+    ended = {} if over is None else {"status": "completed", "conclusion": "success", "updated_at": stamp(AT - over)}
+    run = github.add_run(age=age, **ended)
+    result = ask(workflow="deploy.yml")
+    assert ask.memory.get("run_id") == (run if is_it else None)
+    assert result.status is (CheckStatus.SUCCESS if is_it and ended else CheckStatus.PENDING)
+
+
+def test_a_run_that_is_over_in_the_second_in_which_the_stage_began_is_ours(ask: Asker, github: GitHub) -> None:
+    """A workflow that cannot start is over at once; GitHub shows the whole second for both."""
+    ask.started_at = AT + 0.7
+    run = github.add_run(age=-0.8, status="completed", conclusion="startup_failure")
+    assert ask(workflow="deploy.yml").status is CheckStatus.FAILURE
+    assert ask.memory["run_id"] == run
 
 
 def test_an_empty_answer_is_not_yet_no_run(ask: Asker, github: GitHub, clock: Clock) -> None:
@@ -170,12 +268,12 @@ def test_a_list_without_end_is_not_read_to_it(ask: Asker, github: GitHub) -> Non
         github.add_run(workflow="lint.yml")
     assert ask(workflow="deploy.yml").status is CheckStatus.PENDING
     assert len([path for path in github.paths() if path.startswith("/actions/runs?")]) == 5
-    run = github.add_run(title="Deploy 7f3a9c21")
+    run = github.add_run(title=f"Deploy {RUN}")
     result = ask(workflow="deploy.yml")
     assert result.status is CheckStatus.ATTENTION
     assert str(run) in result.detail
     assert ask.remembered == []
-    ask(workflow="deploy.yml", inputs={"id": "7f3a9c21"})
+    ask(workflow="deploy.yml", inputs={"id": RUN})
     assert ask.memory["run_id"] == run
 
 
@@ -233,10 +331,10 @@ def test_a_later_run_does_not_make_the_first_one_doubtful(ask: Asker, github: Gi
     assert github.paths() == [f"/actions/runs/{run}"]
 
 
-def test_a_unique_input_in_the_title_corrects_a_first_guess(ask: Asker, github: GitHub) -> None:
-    ask.typed = ("gh workflow run deploy.yml -f id=7f3a9c21 -f where=prod",)
+def test_the_runs_own_id_in_the_title_corrects_a_first_guess(ask: Asker, github: GitHub) -> None:
+    ask.typed = (f"gh workflow run deploy.yml -f id={RUN} -f where=prod",)
     other = github.add_run(title="Deploy prod 11111111", status="completed", conclusion="success")
-    github.add_run(title="Deploy prod 7f3a9c21", status="in_progress")
+    github.add_run(title=f"Deploy prod {RUN}", status="in_progress")
     github.set(github.runs[1]["id"], hidden=True)
     mine = github.runs[1]["id"]
     github.set(other, status="in_progress", conclusion=None, run_attempt=3)
@@ -249,12 +347,37 @@ def test_a_unique_input_in_the_title_corrects_a_first_guess(ask: Asker, github: 
     assert github.run(mine)["html_url"] == ask().url
 
 
-def test_only_a_value_that_nobody_gives_twice_proves_which_run_it_is(ask: Asker, github: GitHub) -> None:
-    github.add_run(title="Deploy v12 production 7f3a9c21")
-    for value, is_proof in (("v12", False), ("production", False), ("7f3a9c21", True)):
-        ask.memory = {}
-        ask(workflow="deploy.yml", inputs={"x": value})
-        assert ask.memory.get("sure", False) is is_proof
+@pytest.mark.parametrize(
+    ("value", "id", "is_proof"),
+    [
+        (RUN, f"{RUN}/deploy/1/check1", True),
+        (f"deploy-{RUN}-2", f"{RUN}/deploy/2/check1", True),
+        ("v1.10.0-rc1", f"{RUN}/deploy/1/check1", False),
+        ("7f3a9c21", f"{RUN}/deploy/1/check1", False),
+        (RUN, "018bcfe5681a11a5c99/deploy/1/check1", False),
+        (RUN, RUN, False),
+        (RUN, "by-hand", False),
+    ],
+)
+def test_only_the_runs_own_id_proves_which_run_it_is(
+    ask: Asker, github: GitHub, value: str, id: str, is_proof: bool
+) -> None:
+    github.add_run(title=f"Deploy {value}")
+    ask.id = id
+    ask(workflow="deploy.yml", inputs={"x": value})
+    assert ask.memory.get("sure", False) is is_proof
+
+
+def test_a_colleague_who_gives_the_same_version_is_not_taken_for_us(ask: Asker, github: GitHub) -> None:
+    ask.typed = ("gh workflow run deploy.yml -f version=v1.10.0-rc1",)
+    theirs = github.add_run(title="Deploy v1.10.0-rc1")
+    ask()
+    github.add_run(title="Deploy v1.10.0-rc1")
+    github.set(theirs, status="completed", conclusion="success")
+    result = ask()
+    assert result.status is CheckStatus.ATTENTION
+    assert "add run_id" in result.detail
+    assert "`run-name` show an input with ${run.id}" in result.detail
 
 
 def test_a_run_that_is_on_two_pages_is_one(ask: Asker, github: GitHub) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from tmux_sentry_check_github.dispatch import dispatch
 from tmux_sentry_check_github.follow import follow
 from tmux_sentry_check_github.limits import Limits
 from tmux_sentry_check_github.memo import Memos
-from tmux_sentry_check_github.search import Seen, close_to, look, marked, several
+from tmux_sentry_check_github.search import Seen, close_to, look, marked, run_of, several
 from tmux_sentry_check_github.wanted import Wanted, Wrong
 
 #: Seconds without a run until people are told what may be wrong.
@@ -67,28 +67,28 @@ class _Question:
     def answer(self) -> CheckResult:
         """Raises Trouble and HttpError."""
         if self.wanted.run_id is not None:
-            return self._followed(self.wanted.run_id)
+            return self._followed(self.wanted.run_id)[0]
         if not self.memory.run_id and self.wanted.dispatch:
             self.memory = dispatch(self.api, self.wanted, self.request, self.memory)
         if not self.memory.run_id and (unclear := self._find()) is not None:
             return unclear
-        result = self._followed(self.memory.run_id)
+        result, run = self._followed(self.memory.run_id)
         if self.memory.sure or not result.status.final:
             return result
-        return self._confirmed(result)
+        return self._confirmed(result, run)
 
-    def _followed(self, run_id: int) -> CheckResult:
-        result, self.memory = follow(self.api, self.wanted, self.request, self.memory, run_id)
-        return result
+    def _followed(self, run_id: int) -> tuple[CheckResult, wire.Run]:
+        result, self.memory, run = follow(self.api, self.wanted, self.request, self.memory, run_id)
+        return result, run
 
     def _find(self) -> CheckResult | None:
         """Remember the run that is meant; what there is to tell while that is not known."""
-        seen = look(self.api, self.wanted, self._since())
-        best, is_proof = marked(self.wanted, seen.runs)
+        seen = self._look()
+        best, is_proof = self._marked(seen.runs)
         if self.memory.dispatch == memories.SENT and not is_proof:
             # Ours may not exist: a run that somebody starts later must not be taken for it.
-            soon = (run for run in seen.runs if (run.created_at or 0.0) <= seen.start + PATIENCE)
-            best, is_proof = marked(self.wanted, soon)
+            soon = (run for run in seen.runs if (run.created_at or 0.0) <= seen.begun.at + PATIENCE)
+            best, is_proof = self._marked(soon)
         if len(best) > 1:
             return CheckResult(status=CheckStatus.ATTENTION, detail=several(best))
         if not best:
@@ -98,19 +98,30 @@ class _Question:
         self._take(best[0].id, sure=is_proof)
         return None
 
-    def _confirmed(self, result: CheckResult) -> CheckResult:
+    def _confirmed(self, result: CheckResult, mine: wire.Run) -> CheckResult:
         """Look again before the end of a run counts that only was the first to fit: ours may have begun after it."""
-        seen = look(self.api, self.wanted, self._since())
-        best, is_proof = marked(self.wanted, seen.runs)
-        mine = next((run for run in seen.runs if run.id == self.memory.run_id), None)
-        if is_proof and best[0].id != self.memory.run_id:
+        seen = self._look()
+        best, is_proof = self._marked(seen.runs)
+        if is_proof and best[0].id != mine.id:
             self._take(best[0].id, sure=True)
-            return self._followed(best[0].id)
-        rivals = close_to(mine, best) if mine is not None else ()
+            return self._followed(best[0].id)[0]
+        if not seen.begun.may_have(mine):  # GitHub's clock was not known when it was found
+            self._take(0, sure=False)
+            return self._nothing(seen)
+        rivals = close_to(mine, best)
         if len(rivals) > 1:
             return CheckResult(status=CheckStatus.ATTENTION, detail=several(rivals), url=result.url)
-        self._take(self.memory.run_id, sure=True)
+        if not is_proof and not seen.begun.surely_has(mine):
+            return CheckResult(status=CheckStatus.ATTENTION, detail=_undated(result, mine), url=result.url)
+        self._take(mine.id, sure=True)
         return result
+
+    def _look(self) -> Seen:
+        followed = frozenset(memories.read(one).run_id for one in self.request.earlier)
+        return look(self.api, self.wanted, self._since(), followed)
+
+    def _marked(self, runs: Iterable[wire.Run]) -> tuple[tuple[wire.Run, ...], bool]:
+        return marked(self.wanted, runs, run_of(self.request.id))
 
     def _take(self, run_id: int, *, sure: bool) -> None:
         attempt = self.memory.attempt if run_id == self.memory.run_id else 0
@@ -164,3 +175,8 @@ def _is_disabled(data: Any) -> bool:
 
 def _too_many(run: wire.Run) -> str:
     return f"too many runs began since the stage to look at all of them; {run.id} fits: if it is meant, set run_id"
+
+
+def _undated(result: CheckResult, run: wire.Run) -> str:
+    why = "no answer had a Date, so nobody can tell whether it began since the stage"
+    return f"{result.detail}, but {why}; if {run.id} is meant, set run_id"

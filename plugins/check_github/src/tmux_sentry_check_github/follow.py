@@ -24,7 +24,9 @@ _ENDS = {
 }
 
 
-def follow(api: Api, wanted: Wanted, request: CheckRequest, memory: Memory, run_id: int) -> tuple[CheckResult, Memory]:
+def follow(
+    api: Api, wanted: Wanted, request: CheckRequest, memory: Memory, run_id: int
+) -> tuple[CheckResult, Memory, Run]:
     """Ask for the run once. Raises Trouble and HttpError where nothing is known of it."""
     what = f"the run {run_id} of {wanted.repository}"
     got = api.get(wanted.url(f"actions/runs/{run_id}"), wire.run, what)
@@ -35,17 +37,17 @@ def follow(api: Api, wanted: Wanted, request: CheckRequest, memory: Memory, run_
     if run.attempt < seen:
         # Not every server of GitHub has heard of the re-run: what this one says is over.
         detail = f"{_label(run)}: attempt {seen} has begun, and GitHub still shows an earlier one"
-        return CheckResult(status=CheckStatus.PENDING, detail=detail, url=run.url), memory
+        return CheckResult(status=CheckStatus.PENDING, detail=detail, url=run.url), memory, run
     if run.attempt > seen or memory.run_id != run_id:
         memory = write(request, memory, run_id=run_id, attempt=run.attempt)
     told = api.memo.told
     # Its jobs move on, and its gates open, while the run itself stays as it is; without a token that costs too much.
     is_live = run.status in ("in_progress", "waiting") and (bool(api.token) or got.changed)
     if told is not None and told[0] == run and not is_live:
-        return told[1], memory
+        return told[1], memory, run
     result, is_whole = _told(api, wanted, run)
     api.memo.told = (run, result) if is_whole else None
-    return result, memory
+    return result, memory, run
 
 
 def _told(api: Api, wanted: Wanted, run: Run) -> tuple[CheckResult, bool]:

@@ -17,10 +17,44 @@ from tmux_sentry_check_github.wire import Run
 
 #: Pages of 100 runs that are read, newest first.
 PAGES = 5
-#: Seconds that a run may seem older than the stage: where GitHub's clock is known (it shows whole seconds), and else.
-CLOCK_KNOWN, CLOCK_UNKNOWN = 5.0, 60.0
+#: Seconds that a time of GitHub's may seem too early: it shows whole ones, so up to one is cut off. The Date that its
+#: clock is known from is cut off too, and read after it was written, so the stage's start by that clock is never too
+#: late; but the machine that wrote the Date is not the one that began the run, and theirs may differ by one more.
+CUT, CLOCK_KNOWN = 1.0, 2.0
+#: Seconds by which clocks may differ where no answer has a Date.
+CLOCK_UNKNOWN = 60.0
 #: Seconds: runs that began closer together than this may be taken for one another.
 CLOSE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """When the stage or the dispatch began: epoch seconds by GitHub's clock, or by ours if no answer had a Date.
+
+    `followed` are the runs that earlier checks of this Run have followed.
+    """
+
+    at: float
+    dated: bool
+    followed: frozenset[int]
+
+    @property
+    def earliest(self) -> float:
+        """The earliest that GitHub may show as when this began."""
+        return self.at - (CLOCK_KNOWN if self.dated else CLOCK_UNKNOWN)
+
+    def may_have(self, run: Run) -> bool:
+        """Whether the run may have begun since."""
+        return (
+            run.created_at is not None
+            and run.created_at >= self.earliest
+            and run.id not in self.followed
+            and not (self.dated and run.over_at is not None and run.over_at + CUT <= self.at)
+        )
+
+    def surely_has(self, run: Run) -> bool:
+        """Whether a run that may have begun since certainly has."""
+        return self.dated or (run.created_at is not None and run.created_at >= self.at + CLOCK_UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,31 +64,33 @@ class Seen:
     runs: tuple[Run, ...]
     complete: bool
     older: Run | None
-    start: float  # epoch seconds by GitHub's clock, of the stage or the dispatch
+    begun: Begun
 
 
-def look(api: Api, wanted: Wanted, since: float) -> Seen:
-    """Every run that fits and began since `since` (epoch seconds by our clock). Raises Trouble and HttpError."""
+def look(api: Api, wanted: Wanted, since: float, followed: frozenset[int]) -> Seen:
+    """Every run that fits and began since `since` (epoch seconds by our clock), none of those that were `followed`.
+
+    Raises Trouble and HttpError.
+    """
     url = wanted.url("actions/runs?per_page=100")
     found: dict[int, Run] = {}  # a page may repeat rows of the one before, when runs have begun meanwhile
     older: Run | None = None
     for _ in range(PAGES):
         page = api.get(url, wire.runs, f"the runs of {wanted.repository}")
-        start = since + (api.skew or 0.0)
-        oldest_wanted = start - (CLOCK_UNKNOWN if api.skew is None else CLOCK_KNOWN)
+        begun = Begun(at=since + (api.skew or 0.0), dated=api.skew is not None, followed=followed)
         for run in page.data:
             if run.created_at is None or not fits(wanted, run):
                 continue
-            if run.created_at >= oldest_wanted:
+            if begun.may_have(run):
                 found.setdefault(run.id, run)
             elif older is None:
                 older = run
         times = [run.created_at for run in page.data if run.created_at is not None]
-        is_last = not page.following or (bool(times) and min(times) < oldest_wanted)
+        is_last = not page.following or (bool(times) and min(times) < begun.earliest)
         if is_last:
-            return Seen(runs=tuple(found.values()), complete=True, older=older, start=start)
+            return Seen(runs=tuple(found.values()), complete=True, older=older, begun=begun)
         url = page.following
-    return Seen(runs=tuple(found.values()), complete=False, older=older, start=start)
+    return Seen(runs=tuple(found.values()), complete=False, older=older, begun=begun)
 
 
 def fits(wanted: Wanted, run: Run) -> bool:
@@ -68,18 +104,25 @@ def fits(wanted: Wanted, run: Run) -> bool:
     )
 
 
-def marked(wanted: Wanted, runs: Iterable[Run]) -> tuple[tuple[Run, ...], bool]:
+def marked(wanted: Wanted, runs: Iterable[Run], own: str) -> tuple[tuple[Run, ...], bool]:
     """The runs whose title shows most of the inputs' values (all, where none does), and whether one proves it.
 
-    The workflow's `run-name` may show inputs. A value that nobody would give twice proves that the run is meant.
+    The workflow's `run-name` may show inputs. Only a value with `own` in it, our Run's id ("" without one), proves
+    that the run is meant: a colleague may give the same version, and any other value.
     """
     runs = tuple(runs)
     values = {value for value in wanted.inputs.values() if len(value) >= 3}
     shown = {run.id: [value for value in values if _shows(run, value)] for run in runs}
     most = max((len(found) for found in shown.values()), default=0)
     best = tuple(run for run in runs if len(shown[run.id]) == most)
-    is_proof = len(best) == 1 and any(_is_unique(value) for value in shown[best[0].id])
+    is_proof = len(best) == 1 and own != "" and any(own in value for value in shown[best[0].id])
     return best, is_proof
+
+
+def run_of(check_id: str) -> str:
+    """The id of the Run that a check is of, from its "RUN/STAGE/ATTEMPT/checkN"; "" for a check by hand."""
+    run, slash, _ = check_id.partition("/")
+    return run if slash else ""
 
 
 def close_to(run: Run, runs: Iterable[Run]) -> tuple[Run, ...]:
@@ -103,7 +146,7 @@ def several(runs: tuple[Run, ...]) -> str:
     keys = ["run_id", *(name for name, values in differ.items() if len(values) > 1)]
     named = "; ".join(f"{run.id} {clean(run.title or run.name, 30)!r} {_short(run.url)}".rstrip() for run in runs[:3])
     more = f"; and {len(runs) - 3} more" if len(runs) > 3 else ""
-    advice = f"add {' or '.join(keys)}, or have `run-name` show a unique input"
+    advice = f"add {' or '.join(keys)}, or have `run-name` show an input with ${{run.id}}"
     return f"{len(runs)} runs fit, and nothing says which is meant; {advice}: {named}{more}"
 
 
@@ -120,8 +163,3 @@ def _shows(run: Run, value: str) -> bool:
             return True
         at = title.find(value, at + 1)
     return False
-
-
-def _is_unique(value: str) -> bool:
-    """Whether it looks like made for one run: an id, a time."""
-    return len(value) >= 8 and any(letter.isdigit() for letter in value)

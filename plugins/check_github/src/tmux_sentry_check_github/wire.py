@@ -18,7 +18,9 @@ _LARGEST = 2**63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A workflow run. `attempt` counts re-runs from 1; `created_at` is epoch seconds by GitHub's clock."""
+    """A workflow run. `attempt` counts re-runs from 1; Times are epoch seconds by GitHub's clock; `over_at` is
+    None while it goes on.
+    """
 
     id: int
     number: int = 0
@@ -34,6 +36,7 @@ class Run:
     workflow_id: int = 0
     actors: frozenset[str] = frozenset()  # lower case
     created_at: float | None = None
+    over_at: float | None = None
     url: str = ""
 
     @property
@@ -93,6 +96,8 @@ def run(data: Any) -> Run | None:
         workflow_id=whole(data, "workflow_id"),
         actors=frozenset(text(actor, "login").lower() for actor in actors) - {""},
         created_at=moment(text(data, "created_at")),
+        # A completed run is changed no more, except by a re-run.
+        over_at=moment(text(data, "updated_at")) if text(data, "status") == "completed" else None,
         url=_link(data, "html_url"),
     )
 
