@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import stat
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tmux_sentry import CheckStatus
+from tmux_sentry import CheckResult, CheckStatus
 from tmux_sentry.testing.samples import check_request
 from tmux_sentry_check_http import store as stores
 from tmux_sentry_check_http.store import Delivery, Full, Store
@@ -85,11 +86,96 @@ def test_each_check_reads_for_itself(hook: Any) -> None:
     assert hook.checker.check(other).status is P
 
 
-def test_only_what_came_since_the_stage_began_counts(hook: Any) -> None:
+def test_only_what_came_since_the_stage_began_counts_and_what_came_before_is_named(hook: Any) -> None:
     hook.deliver({"state": "done"})
-    assert hook.ask(**WHEN, since=time.time() + 30).status is P
-    assert hook.ask(**WHEN, since=time.time() + 1).status is S  # within the allowance
+    for later in (0.0, 1.0, 30.0):
+        early = hook.ask(**WHEN, since=time.time() + later)
+        assert early.status is P
+        assert re.match(r"no delivery at / since the stage began \(msg_1 came \d+\.\d s before it\)", early.detail)
+    assert "msg_1" not in hook.ask(**WHEN, since=time.time() + 3600).detail
     assert hook.ask(**WHEN, since=time.time() - 30).status is S
+
+
+class Checks:
+    """The `webhook` checks of one Run, in order: each as the core asks it, with what all of them remember."""
+
+    def __init__(self, hook: Any, since: float) -> None:
+        self.hook, self.since = hook, since
+        self.memories: list[Mapping[str, Any]] = []
+
+    def ask(self, number: int, path: str = "/", hook: Any = None) -> CheckResult:
+        """Ask check `number`, which began at `since` like all of them: only what they remember tells them apart."""
+        self.memories += [{}] * (number + 1 - len(self.memories))
+        request = check_request(
+            {**WHEN, "path": path},
+            id=f"check{number}",
+            started_at=self.since,
+            memory=self.memories[number],
+            remember=lambda memory: self.memories.__setitem__(number, json.loads(json.dumps(memory))),
+            earlier=tuple(self.memories[:number]),
+        )
+        return (hook or self.hook).checker.check(request)
+
+
+@pytest.mark.parametrize("state", ["done", "broken"])
+def test_one_delivery_answers_one_check_of_a_run(hook: Any, state: str) -> None:
+    checks = Checks(hook, time.time() - 60)
+    hook.deliver({"state": state})
+    assert checks.ask(0).status.final
+    assert [checks.ask(number).status for number in (1, 2)] == [P, P]
+    hook.deliver({"state": state}, "msg_2")
+    assert checks.ask(1).status.final
+    assert [checks.ask(number).status for number in (2, 3)] == [P, P]
+    assert checks.ask(0).status.final
+
+
+def test_what_decides_nothing_or_another_path_is_taken_from_nobody(hook: Any) -> None:
+    checks = Checks(hook, time.time() - 60)
+    hook.deliver({"state": "done"}, path="/other")
+    hook.deliver({"state": "x"}, "msg_2")
+    assert checks.ask(0).status is P
+    assert checks.memories == [{}]
+    hook.deliver({"state": "done"}, "msg_3")
+    assert checks.ask(1).status is S
+    assert checks.ask(2, path="/other").status is S
+    assert checks.ask(3, path="/other").status is P
+
+
+def test_after_a_restart_each_check_gives_its_own_answer(hooks: Any) -> None:
+    """Also when the deliveries are gone, and more have come."""
+    first = hooks()
+    checks = Checks(first, time.time() - 60)
+    answers = []
+    for number, state in enumerate(("done", "broken")):
+        first.deliver({"state": state}, f"msg_{number}")
+        answers.append(checks.ask(number))
+    assert [answer.status for answer in answers] == [S, F]
+    second = hooks()
+    assert [checks.ask(number, hook=second) for number in (0, 1)] == answers
+    first.checker._store._db.execute("DELETE FROM deliveries")
+    after = hooks()
+    assert [checks.ask(number, hook=after) for number in (0, 1)] == answers
+    assert checks.ask(2, hook=after).status is P
+
+
+def test_numbers_go_on_in_a_file_that_is_made_again(hooks: Any, tmp_path: Path) -> None:
+    first = hooks(home=tmp_path / "one")
+    checks = Checks(first, time.time() - 60)
+    first.deliver({"state": "done"})
+    checks.ask(0)
+    second = hooks(home=tmp_path / "two")
+    second.deliver({"state": "done"})
+    assert checks.ask(1, hook=second).status is S
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [{"path": "/", "seq": True, "status": "success"}, {"path": "/", "seq": "9", "status": "success"}, {"seq": 9},
+     {"path": "/", "seq": 9, "status": "pending"}, {"path": "/", "seq": 9, "status": ["success"]}],
+)  # fmt: skip
+def test_a_memory_that_is_none_counts_for_nothing(hook: Any, memory: Mapping[str, Any]) -> None:
+    request = check_request(WHEN, started_at=time.time() - 1, memory=memory, earlier=(memory,))
+    assert hook.checker.check(request).status is P
 
 
 def test_only_its_own_path_counts_and_another_is_mentioned(hook: Any) -> None:

@@ -20,6 +20,7 @@ KEEP, KEEP_IDS = DAY, 30 * DAY
 MOST_DELIVERIES, MOST_BYTES, MOST_IDS = 10_000, 64 * 1024 * 1024, 100_000
 #: Seconds to wait for another process that writes.
 BUSY = 3.0
+# Checks remember numbers, so those of a new file begin at the milliseconds of the epoch: above those of any older file.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deliveries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, received REAL NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL,
@@ -29,6 +30,8 @@ CREATE INDEX IF NOT EXISTS deliveries_by_path ON deliveries (path, seq);
 CREATE INDEX IF NOT EXISTS deliveries_by_time ON deliveries (received);
 CREATE TABLE IF NOT EXISTS ids (id TEXT PRIMARY KEY, received REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS ids_by_time ON ids (received);
+INSERT INTO sqlite_sequence (name, seq) SELECT 'deliveries', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'deliveries');
 """
 
 
@@ -94,7 +97,16 @@ class Store:
             " WHERE path = ? AND seq > ? AND received >= ? ORDER BY seq LIMIT ?",
             (path, seq, since, most),
         )
-        return [Delivery(seq=r[0], received=r[1], path=r[2], name=r[3], event=r[4], body=r[5]) for r in rows]
+        return [_delivery(row) for row in rows]
+
+    def last(self, path: str, since: float, until: float) -> Delivery | None:
+        """The last delivery at `path` that was received at `since` or later, and before `until`."""
+        rows = self._rows(
+            "SELECT seq, received, path, name, event, body FROM deliveries"
+            " WHERE path = ? AND received >= ? AND received < ? ORDER BY seq DESC LIMIT 1",
+            (path, since, until),
+        )
+        return _delivery(rows[0]) if rows else None
 
     def elsewhere(self, path: str, since: float) -> str:
         """The last other path that something came to since then; ""."""
@@ -133,6 +145,10 @@ class Store:
             (now, delivery.path, delivery.name, delivery.event, delivery.body),
         )
         return True
+
+
+def _delivery(row: tuple[Any, ...]) -> Delivery:
+    return Delivery(seq=row[0], received=row[1], path=row[2], name=row[3], event=row[4], body=row[5])
 
 
 def _private(path: Path) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tmux_sentry import CheckRequest, CheckResult, CheckStatus, clean
 from tmux_sentry_check_http.expressions import BadExpression
@@ -16,13 +16,14 @@ from tmux_sentry_check_http.listen_settings import BadSetting, ListenSettings
 from tmux_sentry_check_http.listener import Listener, ListenError
 from tmux_sentry_check_http.reading import NotJson, read_json
 from tmux_sentry_check_http.store import Delivery, Store, StoreError
+from tmux_sentry_check_http.taken import Taken, behind, taken
 from tmux_sentry_check_http.verdict import Conditions, Verdict
 from tmux_sentry_check_http.wire import PATH
 
 log = logging.getLogger(__name__)
 
-#: Seconds before the stage's first action that a delivery may be older: clocks are read one after the other.
-ALLOWANCE = 2.0
+#: Seconds: a delivery that came so shortly before the stage is mentioned to those who wait for it.
+RECENT = 600.0
 #: Checks whose place is kept; one that is forgotten reads its deliveries again.
 MOST_PLACES = 256
 _BATCH = 100
@@ -30,10 +31,10 @@ _BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How far a check has read, and what it has seen: the last delivery that decides, and the last at all."""
+    """How far a check has read, and what it has seen: the last delivery that decides, and what the last at all says."""
 
     seq: int = 0
-    decided: CheckResult | None = None
+    decided: Taken | None = None
     last: CheckResult | None = None
 
 
@@ -109,27 +110,42 @@ class WebhookChecker:
     def _looked(
         self, request: CheckRequest, conditions: Conditions, path: str, event: str | None, store: Store, where: str
     ) -> CheckResult:
+        before = taken(request.memory, path)
+        if before is not None and before.result.status is CheckStatus.SUCCESS:
+            return before.result
         texts = (str(request.config.get(key)) for key in ("success_when", "fail_when"))
         key = (request.id, request.started_at, path, event, *texts)
-        since = request.started_at - ALLOWANCE
+        since = request.started_at  # `received` is of the same clock
         with self._lock:
-            place = self._places.get(key, _Place())
+            place = self._places.get(key) or _Place(before.seq if before else 0, before)
+        begun = place = replace(place, seq=max(place.seq, behind(request.earlier, path)))
         while batch := store.after(place.seq, path, since, _BATCH):
             for delivery in batch:
                 result = _judged(delivery, conditions, event)
-                decided = result if result is not None and result.status.final else place.decided
+                final = result is not None and result.status.final
+                decided = Taken(delivery.seq, result) if result is not None and final else place.decided
                 place = _Place(delivery.seq, decided, result or place.last)
+        if place.decided is not None and place.decided != begun.decided:
+            request.remember(place.decided.memory(path))
         with self._lock:
             self._places[key] = place
             self._places.move_to_end(key)
             while len(self._places) > MOST_PLACES:
                 self._places.popitem(last=False)
-        if (found := place.decided or place.last) is not None:
+        if (found := place.decided.result if place.decided is not None else place.last) is not None:
             return found
-        waiting = f"no delivery at {path} yet; listening on {where}"
-        if other := store.elsewhere(path, since):
-            waiting += f" (one came at {clean(other, 100)}: is the path right?)"
-        return CheckResult(status=CheckStatus.PENDING, detail=clean(waiting))
+        return CheckResult(status=CheckStatus.PENDING, detail=_waiting(store, path, since, where))
+
+
+def _waiting(store: Store, path: str, since: float, where: str) -> str:
+    """What is waited for; and what came, but not for this stage."""
+    said = f"no delivery at {path} yet; listening on {where}"
+    if (early := store.last(path, since - RECENT, since)) is not None:
+        name, ago = clean(early.name, 80), since - early.received
+        said = f"no delivery at {path} since the stage began ({name} came {ago:.1f} s before it); listening on {where}"
+    if other := store.elsewhere(path, since):
+        said += f" (one came at {clean(other, 100)}: is the path right?)"
+    return clean(said)
 
 
 def _judged(delivery: Delivery, conditions: Conditions, event: str | None) -> CheckResult | None:
