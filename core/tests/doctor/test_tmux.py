@@ -12,6 +12,7 @@ from tmux_sentry.doctor.finding import Level
 from tmux_sentry.doctor.host import HostFacts, Inherited
 from tmux_sentry.errors import NoServer, Unreachable
 from tmux_sentry.tmux.model import PaneInfo, TmuxAddress
+from tmux_sentry.watch.reading import Method
 
 ADDRESS = TmuxAddress(socket_path="/tmp/a b")
 
@@ -43,6 +44,22 @@ def test_what_a_tmux_can_do(version: str, levels: list[Level], words: str) -> No
     assert [one.level for one in found] == levels
     assert words in found[0].what
     assert found[-1].what == "nas: 1 pane"
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "fix"),
+    [
+        ("auto", "tmux 3.3a", None),
+        ("stream", "tmux 3.3a", None),
+        ("poll", "tmux 3.3a", "remove watch.method: poll, or decide by success_when"),
+        ("auto", "tmux 3.1c", "upgrade tmux on nas, or decide by success_when"),
+        ("stream", "tmux 3.1c", "upgrade tmux on nas, or decide by success_when"),
+    ],
+)
+def test_where_no_exit_status_is_seen(method: Method, version: str, fix: str | None) -> None:
+    found = list(tmux.polled("nas", method, version))
+    assert [one.fix for one in found] == ([] if fix is None else [fix])
+    assert all(one.level is Level.NOTE and "report_exit" in one.what for one in found)
 
 
 def test_focus_events_are_a_note() -> None:

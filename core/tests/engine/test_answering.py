@@ -55,6 +55,9 @@ class Live:
         self.history.append(history)
         return capture(self.client, identity.pane_id, history)
 
+    def polled(self, identity: PaneIdentity) -> bool:
+        return False
+
     def in_foreground(self, pid: int) -> bool | None:
         return self.transport.in_foreground(pid)
 

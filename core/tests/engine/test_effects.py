@@ -40,6 +40,9 @@ class Broken:
     def capture(self, identity: Any, history: int | None = 0) -> Any:
         return self._what()
 
+    def polled(self, identity: Any) -> bool:
+        return False
+
     def in_foreground(self, pid: int) -> None:
         return None
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tmux_sentry.engine.events import CloseAsk, Order, PaneGone, Record, StopSend
+from tmux_sentry.engine.events import CloseAsk, Order, PaneGone, Record, Send, SendHeld, StopSend
 from tmux_sentry.engine.orders import refusal
+from tmux_sentry.engine.plan import UNSEEN
+from tmux_sentry.engine.resume import send_in_hand
 
 
 def stage(name, *triggers, **more):
@@ -109,6 +111,45 @@ def test_a_cancelled_run_goes_on_where_a_person_says(world, event):
     assert w.typed == ["run a<Enter>", "run a<Enter>"]
     assert w.run.queue == ("b",)
     assert ends(w, event, True, True, True).run.status == "succeeded"
+
+
+# ---------------------------------------------- where the exit status cannot be observed
+
+
+REPORT = {"send_keys": {"text": "make", "report_exit": True}}
+EXIT, SAYS = {"exit_code": 0}, {"log_regex": "done"}
+
+
+@pytest.mark.parametrize(
+    ("more", "needs"),
+    [
+        ({}, True),
+        ({"success_when": [EXIT]}, True),
+        ({"success_when": [{"any_of": [SAYS, EXIT]}]}, True),
+        ({"success_when": [SAYS], "failure_when": [{"exit_code": 2}]}, True),
+        ({"success_when": [SAYS]}, False),
+        ({"actions_on_start": [{"send_keys": "make"}]}, False),
+        ({"actions_on_start": [{"send_keys": "make"}], "success_when": [EXIT]}, False),
+    ],
+)
+def test_which_sends_need_their_exit_status(world, more, needs):
+    w = world({"name": "a", "actions_on_start": [REPORT], **more})
+    assert w.last(Send).needs_exit is needs
+    in_hand = send_in_hand(w.run)
+    assert isinstance(in_hand, Send)
+    assert in_hand.needs_exit is needs
+
+
+def test_what_follows_the_outcome_needs_none(world, event):
+    w = ends(world({"name": "a", "actions_on_start": [REPORT], "on_success": [REPORT]}), event, True)
+    assert (len(w.typed), w.last(Send).needs_exit) == (2, False)
+
+
+@pytest.mark.parametrize(("reason", "needs"), [(UNSEEN, False), ("someone is typing", True)])
+def test_only_a_person_who_was_told_that_it_is_unseen_sends_it_all_the_same(world, reason, needs):
+    w = world({"name": "a", "actions_on_start": [REPORT]})
+    w.give(SendHeld(action_id=w.last(Send).action_id, reason=reason)).order("send")
+    assert (len(w.typed), w.last(Send).needs_exit) == (2, needs)
 
 
 # ------------------------------------------------------------------------------- cancel

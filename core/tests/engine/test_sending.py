@@ -18,7 +18,7 @@ import pytest
 from tmux_sentry.contracts import AgentState, PaneIdentity
 from tmux_sentry.engine import resume
 from tmux_sentry.engine.events import AboutToSend, Keys, Send, SendDone, SendHeld, SendMoot
-from tmux_sentry.engine.plan import with_report
+from tmux_sentry.engine.plan import UNSEEN, with_report
 from tmux_sentry.engine.sending import AGENT_PAUSE, Job, Ports, carry_out
 from tmux_sentry.errors import Unreachable
 from tmux_sentry.state.restore import restore
@@ -72,6 +72,7 @@ class LivePane:
         self.waits = 0
         self.on_wait: Callable[[int], None] = lambda number: None
         self.on_capture: Callable[[Capture], None] = lambda seen: None
+        self.is_polled = False
 
     @property
     def client(self) -> CommandClient:
@@ -87,6 +88,9 @@ class LivePane:
         seen = capture(self.client, identity.pane_id, history)
         self.on_capture(seen)
         return seen
+
+    def polled(self, identity: PaneIdentity) -> bool:
+        return self.is_polled
 
     def in_foreground(self, pid: int) -> bool | None:
         return self.transport.in_foreground(pid)
@@ -946,6 +950,25 @@ def test_report_exit_is_refused_in_a_shell_that_cannot(bench: Bench) -> None:
     assert isinstance(answer, SendHeld)
     assert answer.reason.startswith("report_exit does not work in tcsh")
     assert bench.store.intents("r/s/1/1") == []
+
+
+@pytest.mark.parametrize(
+    ("polled", "needs_exit", "goes"),
+    [(False, True, True), (True, False, True), (True, True, False)],
+)
+def test_what_lives_by_its_exit_status_is_typed_only_where_that_is_seen(
+    bench: Bench, out: Path, polled: bool, needs_exit: bool, goes: bool
+) -> None:
+    bench.live.is_polled = polled
+    job = replace(bench.job(Keys(text=with_report(append(out).text))), needs_exit=needs_exit)
+    answer = carry_out(job, bench.ports())
+    if goes:
+        assert isinstance(answer, SendDone)
+        wait_typed(bench, out)
+    else:
+        assert answer == SendHeld(action_id="r/s/1/1", reason=UNSEEN)
+        assert bench.store.intents("r/s/1/1") == []
+        assert bench.server.screen(bench.pane) == "$"
 
 
 def test_stopped_between_text_and_enter_presses_nothing(agent: Bench, out: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,10 @@ from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, S
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host, HostsFile
     from tmux_sentry.config.vault import Vault
+    from tmux_sentry.engine.matching import Candidate
     from tmux_sentry.policy.load import LoadResult
     from tmux_sentry.policy.model import Policy
-    from tmux_sentry.tmux.model import PaneInfo
+    from tmux_sentry.tmux.inventory import Inventory
 
 _PANE_COLUMNS = ("pipeline", "host", "pane_id", "pane", "note")
 
@@ -76,14 +77,16 @@ def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[
     from tmux_sentry.engine.matching import MEANING, preview
     from tmux_sentry.watch.source import agent_of
 
-    found: dict[str, Sequence[PaneInfo]] = {}
-    for host, answer in everywhere(hosts, lambda host: inventory(session, hosts, host).panes):
+    found: dict[str, Inventory] = {}
+    for host, answer in everywhere(hosts, lambda host: inventory(session, hosts, host)):
         if isinstance(answer, SentryError):
             output.warn(answer.what)
         else:
             found[host.name] = answer
-    panes = [pane for host in hosts for pane in found.get(host.name, ())]
+    panes = [pane for host in hosts if host.name in found for pane in found[host.name].panes]
     agents = {pane.identity.key: agent_of(pane.command, pane.title) for pane in panes}
+    candidates = preview(policy.pipelines, panes, agents=agents)
+    _warn_of_polled(policy, {host.name for host in hosts if _is_polled(host, found.get(host.name))}, candidates)
     return [
         {
             "pipeline": candidate.pipeline,
@@ -92,8 +95,28 @@ def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[
             "pane": candidate.pane.name,
             "note": MEANING[candidate.verdict],
         }
-        for candidate in preview(policy.pipelines, panes, agents=agents)
+        for candidate in candidates
     ]
+
+
+def _is_polled(host: Host, answer: Inventory | None) -> bool:
+    from tmux_sentry.tmux.version import ability
+    from tmux_sentry.watch.reading import always_polled
+
+    return answer is not None and always_polled(host.watch.method, ability(f"tmux {answer.version}"))
+
+
+def _warn_of_polled(policy: Policy, polled: Collection[str], candidates: Iterable[Candidate]) -> None:
+    """Say which stages would wait on a polled host for an exit status, which nobody sees there."""
+    from tmux_sentry.engine.plan import waits_for_exit
+
+    taken = {(one.pipeline, one.pane.identity.host): None for one in candidates if one.pane.identity.host in polled}
+    for name, host in taken:
+        pipeline = policy.pipeline(name)
+        stages = [stage.name for stage in pipeline.stages if waits_for_exit(stage)] if pipeline else []
+        if stages:
+            where = f"{name} on {host}: {', '.join(stages)}"
+            output.warn(f"{where}: no exit status is seen where panes are polled (report_exit, exit_code)")
 
 
 def _hosts(path: Path | None, found: Iterable[Diagnostic], vault: Vault) -> tuple[HostsFile | None, list[Diagnostic]]:

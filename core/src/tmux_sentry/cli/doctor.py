@@ -200,6 +200,7 @@ def _hosts(session: Session, hosts_file: Path | None, known: Known | None, *, ru
             yield from of_error("hosts", answer, f"see that {host.name} can be reached and answers")
             continue
         yield from tmux.reachable(host.name, answer)
+        yield from tmux.polled(host.name, host.watch.method, answer.version)
         yield from clock.apart(host.name, answer.offset)
         yield from tmux.inherited(host.name, host.tmux, answer.inherited)
         yield from tmux.holds(host.name, answer.panes, answer.inherited)

@@ -12,6 +12,7 @@ from tmux_sentry.doctor.host import HOLD, HostFacts, Inherited
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux.model import PaneInfo, TmuxAddress
 from tmux_sentry.tmux.version import Ability, ability
+from tmux_sentry.watch.reading import Method, always_polled
 
 _CAN = {
     Ability.STREAM: "it can be typed into and read as it prints",
@@ -38,6 +39,14 @@ def reachable(host: str, facts: HostFacts) -> Iterator[Finding]:
     if facts.focus_events:
         what = f"{host}: focus-events is on: a program that asks for focus is told that it has it when we attach"
         yield note("hosts", what, "set-option -s focus-events off there, if that disturbs a program")
+
+
+def polled(host: str, method: Method, version: str) -> Iterator[Finding]:
+    """Whether exit statuses are never seen there."""
+    if always_polled(method, ability(version)):
+        what = f"{host}: its panes are polled, so no exit status is seen: a stage that needs one (report_exit) is held"
+        fix = "remove watch.method: poll" if method == "poll" else f"upgrade tmux on {host}"
+        yield note("hosts", what, f"{fix}, or decide by success_when")
 
 
 def inherited(host: str, address: TmuxAddress, found: Sequence[Inherited]) -> Iterator[Finding]:

@@ -34,6 +34,9 @@ class Pane(Protocol):
     def capture(self, identity: PaneIdentity, history: int | None = 0) -> Capture:
         """The pane now. Raises Unreachable, PaneGone."""
 
+    def polled(self, identity: PaneIdentity) -> bool:
+        """Whether only captures tell what the pane prints."""
+
     def in_foreground(self, pid: int) -> bool | None:
         """Whether the pane's own process has the terminal."""
 
@@ -52,6 +55,7 @@ class Job:
     stopped: threading.Event
     answers: Answers | None = None  # the dialog that must be there
     resumes: bool = False  # only for an agent at its usage limit
+    needs_exit: bool = False  # only where the exit status that the keys report can be seen
 
 
 def no_dialog(pane: PaneIdentity, seen: Capture, bar: float) -> Dialog | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tmux_sentry.contracts import Level
-from tmux_sentry.engine import asking, attempts, dialogs, limiting, stages, timing
+from tmux_sentry.engine import asking, attempts, dialogs, limiting, plan, stages, timing
 from tmux_sentry.engine.builder import Builder
 from tmux_sentry.engine.events import Order, StopSend
 from tmux_sentry.engine.run import (
@@ -132,7 +132,7 @@ def _hold(b: Builder, order: Order) -> None:
 def _resume(b: Builder, order: Order) -> None:
     assert b.attempt is not None
     assert b.attempt.held_at is not None
-    held_at = b.attempt.held_at
+    held_at, blind = b.attempt.held_at, b.attempt.held == plan.UNSEEN
     timing.release(b)
     limiting.released(b, held_at, again=order.verb == "send")
     attempt = b.attempt
@@ -153,7 +153,7 @@ def _resume(b: Builder, order: Order) -> None:
     else:
         action = attempts.list_in_hand(b.stage, attempt)[attempt.action - 1]
         assert isinstance(action, SendKeys)
-        attempts.hand_out(b, action)
+        attempts.hand_out(b, action, blind=blind)
 
 
 def _abort(b: Builder, attempt: Attempt, why: str) -> None:

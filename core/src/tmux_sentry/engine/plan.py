@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tmux_sentry.engine.conditions import stage_leaves
 from tmux_sentry.engine.events import Keys
-from tmux_sentry.engine.run import Attempt, Run
-from tmux_sentry.policy.model import Action, ExternalCheck, SendKeys, Stage
+from tmux_sentry.engine.run import Attempt, Phase, Run
+from tmux_sentry.policy.model import Action, ExitCode, ExternalCheck, SendKeys, Stage
 from tmux_sentry.policy.variables import OUTSIDE, substitute
 
 #: Tells the exit status by OSC 133;D: tmux hides it from the screen, the raw stream has it. fish refuses a line with
@@ -16,6 +17,9 @@ from tmux_sentry.policy.variables import OUTSIDE, substitute
 REPORT_EXIT = r"""; printf '\033]133;D;%s;sentry\007' '\' $? ' $status \'"""
 #: Shells that do not understand that line.
 REPORTLESS = frozenset({"csh", "elvish", "nu", "pwsh", "tcsh", "xonsh"})
+
+#: Why a stage that lives by the exit status is held where no stream brings it.
+UNSEEN = "its exit status cannot be observed here: the pane is polled; use success_when, or watch.method: stream"
 
 
 def values(run: Run, stage: str, attempt: Attempt | None) -> dict[str, str]:
@@ -61,6 +65,19 @@ def without_report(text: str) -> str:
 def reports_exit(text: str) -> bool:
     """Whether `resolve` made it for `report_exit`."""
     return text.endswith(REPORT_EXIT[1:])
+
+
+def waits_for_exit(stage: Stage) -> bool:
+    """Whether an exit status may decide the stage, and has to be seen for that."""
+    if any(isinstance(leaf, ExitCode) for leaf in stage_leaves(stage)):
+        return True
+    reports = any(isinstance(action, SendKeys) and action.report_exit for action in stage.actions_on_start)
+    return reports and not stage.success_when
+
+
+def needs_exit(action: SendKeys, stage: Stage, attempt: Attempt) -> bool:
+    """Whether the attempt is judged by what this send reports."""
+    return action.report_exit and attempt.phase is not Phase.ENDING and waits_for_exit(stage)
 
 
 def check_config(action: ExternalCheck, run: Run, stage: str) -> Mapping[str, Any]:

@@ -64,6 +64,7 @@ def send_in_hand(run: Run) -> Send | SendHeld | None:
         attempt=attempt.number,
         keys=keys,
         wait_idle=action.wait_idle,
+        needs_exit=plan.needs_exit(action, stage, attempt),
     )
 
 

@@ -15,7 +15,7 @@ from tmux_sentry.engine.conditions import compiled
 from tmux_sentry.engine.events import AboutToSend, SendDone, SendHeld, SendMoot
 from tmux_sentry.engine.guarded import claim, guarded, late, overtaken
 from tmux_sentry.engine.job import Job, Pane, Ports, breathe
-from tmux_sentry.engine.plan import REPORTLESS, reports_exit
+from tmux_sentry.engine.plan import REPORTLESS, UNSEEN, reports_exit
 from tmux_sentry.engine.relay import GONE, Answers, same
 from tmux_sentry.errors import Refused, Unreachable
 from tmux_sentry.failpoints import reach
@@ -108,6 +108,8 @@ def _try(job: Job, ports: Ports) -> SendDone | SendHeld | _Wait:
             return _held(
                 job, "it cannot be known whether the keys were typed: others have typed since the reply was lost"
             )
+        if job.needs_exit and ports.watcher.polled(job.pane):
+            return _held(job, UNSEEN)
         return _send(job, ports, capture, fence)
     except Unreachable as error:
         return _Wait(kind="unreachable", why=error.what, counts=False)

@@ -20,6 +20,11 @@ _log = logging.getLogger(__name__)
 Method = Literal["auto", "stream", "poll"]
 
 
+def always_polled(method: Method, able: Ability) -> bool:
+    """Whether no pane of a host with such a tmux is ever read by a stream."""
+    return method == "poll" or able < Ability.STREAM
+
+
 class Reading:
     """The Watcher's control loop owns it."""
 
@@ -93,4 +98,4 @@ class Reading:
 
     @property
     def _streaming(self) -> bool:
-        return self._method != "poll" and self._able is Ability.STREAM
+        return not always_polled(self._method, self._able)

@@ -160,6 +160,11 @@ class Watcher:
         pane = self._panes.get(identity)
         return pane.view() if pane is not None else None
 
+    def polled(self, identity: PaneIdentity) -> bool:
+        """Whether only captures tell what the pane prints: they show no OSC marks, and so no `report_exit`."""
+        pane = self._panes.get(identity)
+        return pane is not None and pane.polled
+
     def capture(self, identity: PaneIdentity, history: int | None = 0) -> Capture:
         """The pane's screen now, with `history` rows above it (None: all). Raises PaneGone or Unreachable.
 

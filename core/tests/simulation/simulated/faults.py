@@ -220,6 +220,10 @@ class SimulatedWatcher:
             raise PaneGone(f"pane {identity.pane_id} is gone")
         return found.capture()
 
+    def polled(self, identity: PaneIdentity) -> bool:
+        """No pane is."""
+        return False
+
     def in_foreground(self, pid: int) -> bool | None:
         """A command of the shell shows as itself here, never as the shell."""
         return True
