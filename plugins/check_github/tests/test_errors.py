@@ -54,7 +54,7 @@ def test_a_server_that_repeats_the_token_does_not_get_it_shown(ask: Asker, githu
 @pytest.mark.parametrize("token", ["gh p", "ghp\nX", "gh\u2028p", "ghp\x00"])
 def test_a_token_that_cannot_be_sent_is_named(github: GitHub, clock: Clock, token: str) -> None:
     result = Asker(github, clock, GITHUB_TOKEN=token)(run_id=1)
-    assert result.status is CheckStatus.UNKNOWN
+    assert result.status is CheckStatus.ATTENTION
     assert "GITHUB_TOKEN" in result.detail
     assert github.requests == []
 

@@ -74,6 +74,22 @@ def test_the_last_typed_command_counts_and_the_keys_count_more() -> None:
 
 
 @pytest.mark.parametrize(
+    ("workflow", "command", "ref"),
+    [
+        ("deploy.yml", "gh workflow run 'Deploy it' -r dev", "dev"),
+        ("Deploy it", "gh workflow run deploy.yml -r dev", "dev"),
+        (101, "gh workflow run deploy.yml -r dev", "dev"),
+        ("Deploy it", "gh workflow run $WORKFLOW -r dev", "dev"),
+        ("deploy.yml", "gh workflow run deploy.yml -r one; gh workflow run 'Deploy it' -r dev", "one"),
+        ("Deploy it", "gh workflow run 'Lint it' -r dev", ""),
+        (101, "gh workflow run 102 -r dev", ""),
+    ],
+)
+def test_a_name_a_file_and_an_id_may_be_the_same_workflows(workflow: object, command: str, ref: str) -> None:
+    assert wanted({"workflow": workflow}, command).ref == ref
+
+
+@pytest.mark.parametrize(
     ("config", "typed", "words"),
     [
         ({"repository": "owner"}, "", "repository is no owner/name"),
@@ -85,6 +101,11 @@ def test_the_last_typed_command_counts_and_the_keys_count_more() -> None:
         ({"run_id": 0}, "", "run_id is no number"),
         ({"ref": "a", "branch": "b"}, "", "ref and branch"),
         ({}, "gh workflow run x.yml -R other/name", "-R other/name, but repository is owner/name"),
+        (
+            {"workflow": "Deploy it"},
+            "gh workflow run x.yml -R other/name",
+            "-R other/name, but repository is owner/name",
+        ),
         ({}, "gh workflow run x.yml -R ghe.example/owner/name", "host ghe.example, but base_url is of github.com"),
         ({"ref": "main"}, "gh workflow run x.yml -r dev", "--ref dev, but ref is main"),
         ({"dispatch": True}, "", "dispatch needs workflow"),
@@ -102,9 +123,11 @@ def test_what_cannot_be_is_told(config: dict[str, Any], typed: str, words: str) 
     assert words in str(caught.value)
 
 
-def test_what_cannot_be_is_unknown_and_nothing_is_asked(ask: Asker, github: GitHub) -> None:
+def test_what_cannot_be_is_for_a_person_and_nothing_is_asked(ask: Asker, github: GitHub) -> None:
     result = ask(repository="nope")
-    assert (result.status, result.detail) == (CheckStatus.UNKNOWN, "repository is no owner/name")
+    assert (result.status, result.detail) == (CheckStatus.ATTENTION, "repository is no owner/name")
+    ask.typed = ("gh workflow run deploy.yml -R other/name",)
+    assert ask().status is CheckStatus.ATTENTION
     assert "GITHUB_API_URL" in Asker(github, ask.clock, GITHUB_API_URL="ftp://x")().detail
     assert github.requests == []
 

@@ -36,13 +36,13 @@ class GithubActions:
         self._memos = Memos()
 
     def check(self, request: CheckRequest) -> CheckResult:
-        """Ask once. What GitHub does not answer is UNKNOWN, never failure."""
+        """Ask once. What GitHub does not answer is UNKNOWN, never failure; keys that cannot be are for a person."""
         try:
             wanted = wishes.read(request, self._settings)
             if not (self._token.isascii() and self._token.isprintable()) or " " in self._token:
                 raise Wrong("GITHUB_TOKEN holds characters that no token has: set it anew")
-        except Wrong as wrong:
-            return CheckResult(status=CheckStatus.UNKNOWN, detail=str(wrong))
+        except Wrong as wrong:  # only a person can put it right, who is told at once
+            return CheckResult(status=CheckStatus.ATTENTION, detail=str(wrong))
         api = Api(wanted.base, self._token, limits=self._limits, memo=self._memos.of(request.id), now=request.now)
         try:
             result = _Question(api, wanted, request, memories.read(request.memory)).answer()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tmux_sentry import Checker, CheckerPlugin, PluginContext, Setting, hookimpl
 from tmux_sentry_check_github.schema import SCHEMA
@@ -23,6 +24,7 @@ def tmux_sentry_checkers() -> Iterator[CheckerPlugin]:
         name="github_action",
         description="waits for a GitHub Actions workflow run, and can start one",
         config_schema=SCHEMA,
+        problems=_problems,
         settings=SETTINGS,
         factory=_make,
     )
@@ -32,3 +34,9 @@ def _make(context: PluginContext) -> Checker:
     from tmux_sentry_check_github.checker import GithubActions
 
     return GithubActions(context.settings)
+
+
+def _problems(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    from tmux_sentry_check_github.problems import problems
+
+    return problems(config)

@@ -68,10 +68,17 @@ SCHEMA: Mapping[str, Any] = {
             "GITHUB_API_URL, else https://api.github.com. The token is sent there.",
             "type": "string",
             "pattern": "^https?://" + _OR_VARIABLE,
+            "errorMessage": {"pattern": "is no https:// address"},
         },
     },
     "dependentSchemas": {
-        "branch": {"properties": {"ref": False}},
-        "run_id": {"properties": {"dispatch": {"const": False}}},
+        "branch": {
+            "properties": {"ref": {"not": {}, "errorMessage": {"not": "ref and branch are the same key: give one"}}}
+        },
+        "run_id": {
+            "properties": {
+                "dispatch": {"const": False, "errorMessage": {"const": "dispatch and run_id exclude each other"}}
+            }
+        },
     },
 }

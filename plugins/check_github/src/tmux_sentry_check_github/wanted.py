@@ -39,7 +39,7 @@ class Wanted:
     @property
     def workflow_key(self) -> str:
         """The workflow as the API takes it in an address: its file or its id; "" for a name."""
-        return self.workflow if _FILE.fullmatch(self.workflow) or _DIGITS.fullmatch(self.workflow) else ""
+        return workflow_key(self.workflow)
 
     def url(self, path: str) -> str:
         """The address of something in the repository."""
@@ -78,6 +78,12 @@ def read(request: CheckRequest, settings: Mapping[str, str]) -> Wanted:
     return wanted
 
 
+def workflow_key(workflow: str) -> str:
+    """The file or the id of a workflow, without a folder; "" for a name."""
+    key = _file(workflow)
+    return key if _FILE.fullmatch(key) or _DIGITS.fullmatch(key) else ""
+
+
 def _base(config: Mapping[str, Any], settings: Mapping[str, str]) -> str:
     setting = settings.get("GITHUB_API_URL", "").strip()
     name = "base_url" if _text(config, "base_url") else "GITHUB_API_URL"
@@ -89,8 +95,17 @@ def _base(config: Mapping[str, Any], settings: Mapping[str, str]) -> str:
 
 def _command(request: CheckRequest, workflow: str) -> GhRun | None:
     """The last typed `gh workflow run`: of this workflow, if there is a key that names one."""
-    commands = [one for one in gh_runs(request.typed) if not workflow or _file(one.workflow) == workflow]
-    return commands[-1] if commands else None
+    commands = list(gh_runs(request.typed))
+    exact = [one for one in commands if not workflow or _file(one.workflow) == workflow]
+    # A name, a file and an id may all be the same workflow's.
+    likely = [one for one in commands if _kind(_file(one.workflow)) != _kind(workflow)]
+    return next(reversed(exact or likely), None)
+
+
+def _kind(workflow: str) -> str:
+    if _FILE.fullmatch(workflow):
+        return "file"
+    return "id" if _DIGITS.fullmatch(workflow) else "name" if workflow else ""
 
 
 def _agree(wanted: Wanted, command: GhRun) -> None:
