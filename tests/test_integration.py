@@ -585,7 +585,7 @@ def test_a_failed_run_is_listed_and_tried_again(sandbox: Any) -> None:
     (row,) = sandbox.json("runs", "list", "--all")
     assert (row["pipeline"], row["status"]) == ("single", "failed")
     bad.unlink()
-    assert "single: open" in sandbox.ok("runs", "retry", row["id"])
+    assert "single on here: open" in sandbox.ok("runs", "retry", row["id"])
     run.wait_line("run succeeded")
     assert sandbox.typed() == ["npm run first"] * 2
     assert sandbox.stages() == [("first", "failed"), ("first", "succeeded")]
@@ -716,7 +716,7 @@ def test_send_types_once_and_refuses_while_someone_types(sandbox: Any, running: 
     pane = sandbox.pane()
     if running:
         sandbox.watch(sandbox.write("other.yaml", ONE.replace("^job$", "^nothing$")))
-    assert f"sent to work:job.0 {pane}" in sandbox.ok("send", pane, "npm run by-hand", "--hosts", sandbox.hosts)
+    assert f"sent to here work:job.0 {pane}" in sandbox.ok("send", pane, "npm run by-hand", "--hosts", sandbox.hosts)
     sandbox.wait_typed("npm run by-hand")
     sandbox.server.wait_prompt(pane)
     sandbox.server.send(pane, "npm run half")

@@ -85,9 +85,11 @@ def start(
             raise UsageError("no instance is running", "without one the policy is not known", "add --policy FILE")
         with offline_desk(session, read_policy(session, policies)) as desk:
             hosts = read_hosts(session, hosts_file)
-            for _, answer in everywhere(hosts, lambda one: inventory(session, hosts, one).panes):
+            asked = [one for one in hosts if host in (None, one.name)]
+            for one, answer in everywhere(asked, lambda one: inventory(session, hosts, one).panes):
                 if isinstance(answer, SentryError):
                     output.warn(answer.what)
+                    desk.panes.lost(one.name, answer.what)
                     continue
                 for info in answer:
                     desk.panes.see(info)
@@ -178,4 +180,4 @@ def _order(session: Session, run: str, verb: str, stage: str | None = None) -> N
 def _say(run: dict[str, Any]) -> None:
     stage = f", stage {run['stage']}" if run["stage"] else ""
     held = f", held: {run['held']}" if run["held"] else ""
-    output.say(f"run {run['id']} of {run['pipeline']}: {run['status']}{stage}{held}")
+    output.say(f"run {run['id']} of {run['pipeline']} on {run['host']}: {run['status']}{stage}{held}")

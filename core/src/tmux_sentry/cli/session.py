@@ -14,7 +14,7 @@ import click
 from tmux_sentry.cli import output
 from tmux_sentry.cli.app import App, current
 from tmux_sentry.control.person import person_of
-from tmux_sentry.errors import SentryError, Unreachable, UsageError
+from tmux_sentry.errors import SentryError, Unreachable
 
 if TYPE_CHECKING:
     from tmux_sentry.clock import Clock
@@ -232,14 +232,14 @@ def change(
 def watched_pane(
     session: Session, hosts_file: Path | None, pane: str, host: str | None
 ) -> Iterator[tuple[Watcher, PaneInfo, Host]]:
-    """Watch just long enough for one pane, called `%3` or `session:window.index`."""
+    """Watch just long enough for one pane, called `%3` or `session:window.index`. Raises as `pane_called` does."""
     from tmux_sentry.clock import SystemClock
-    from tmux_sentry.security.sanitize import clean
+    from tmux_sentry.engine.naming import pane_called
     from tmux_sentry.watch.watcher import Watcher
 
     hosts = read_hosts(session, hosts_file)
-    found: list[tuple[Watcher, PaneInfo, Host]] = []
-    down: list[Unreachable] = []
+    found: dict[str, tuple[Watcher, PaneInfo, Host]] = {}
+    down: dict[str, str] = {}
     with ExitStack() as stack:
         watchers = []
         for one in hosts:
@@ -253,13 +253,8 @@ def watched_pane(
             try:
                 infos = watcher.wait_inventory(15.0)
             except Unreachable as error:
-                down.append(error)
+                down[one.name] = error.why or error.what
                 continue
-            found += [(watcher, info, one) for info in infos if pane in (info.identity.pane_id, info.name)]
-        if not found and down:
-            raise down[0]
-        if len(found) != 1:
-            name = clean(pane, 80)
-            what = f"{name} could be any of {len(found)} panes" if found else f"no pane {name}"
-            raise UsageError(what, "", "see: tmux-sentry status")
-        yield found[0]
+            found |= {info.identity.key: (watcher, info, one) for info in infos}
+        wanted = pane_called(pane, host, [info for _, info, _ in found.values()], down)
+        yield found[wanted.identity.key]

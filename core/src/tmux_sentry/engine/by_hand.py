@@ -31,4 +31,4 @@ def send(pane: PaneInfo, wanted: Job, ports: Ports) -> dict[str, Any]:
     answer = carry_out(wanted, replace(ports, patience=max(wanted.wait_idle, MOMENT)))
     sent = isinstance(answer, SendDone)
     reason = "" if sent else clean(getattr(answer, "reason", "called off"))
-    return {"sent": sent, "reason": reason, "pane": clean(f"{pane.name} {pane.identity.pane_id}")}
+    return {"sent": sent, "reason": reason, "pane": clean(f"{pane.identity.host} {pane.name} {pane.identity.pane_id}")}

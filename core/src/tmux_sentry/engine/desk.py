@@ -11,6 +11,7 @@ from tmux_sentry.contracts import Decision
 from tmux_sentry.control.person import signed
 from tmux_sentry.engine.conductor import Conductor
 from tmux_sentry.engine.events import Order
+from tmux_sentry.engine.naming import pane_called
 from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.run import Run
 from tmux_sentry.engine.starting import Starter
@@ -117,24 +118,17 @@ class Desk:
         return _shown(self._starter.begin(pipeline, self.find_pane(pane, host)))
 
     def find_pane(self, pane: str, host: str | None) -> KnownPane:
-        """The pane called `%3`, or `session:window.index`; it must be the only one."""
-        found = [
-            known
-            for known in self.panes.all()
-            if pane in (known.info.identity.pane_id, known.info.name) and host in (None, known.info.identity.host)
-        ]
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            raise UsageError(f"no pane {clean(pane, 80)} is watched", "", "see: tmux-sentry status")
-        where = ", ".join(f"{known.info.identity.host} {known.info.identity.pane_id}" for known in found)
-        raise UsageError(f"{clean(pane, 80)} could be any of {clean(where)}", "", "name the pane's id and --host")
+        """The pane called `%3`, or `session:window.index`; it must be the only one. Raises as `pane_called` does."""
+        known = {one.info.identity.key: one for one in self.panes.all()}
+        found = pane_called(pane, host, [one.info for one in known.values()], self.panes.unlisted)
+        return known[found.identity.key]
 
 
 def _shown(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "pipeline": run.pipeline.name,
+        "host": run.pane.host,
         "status": run.status,
         "stage": run.attempt.stage if run.attempt else None,
         "held": run.held,

@@ -103,6 +103,7 @@ class Intake:
             case watched.Inventoried():
                 for info in record.panes:
                     self._panes.see(info)
+                self._panes.listed(record.host)
                 self._starter.inventoried(record.host)
                 self._table.inventoried(record.host, record.panes)
                 self._sweep_keys(record)
@@ -115,6 +116,7 @@ class Intake:
                 self._zones.ask(record.host)
             case watched.HostDown():
                 log.warning("%s", clean("; ".join(record.error.lines()), 1000))
+                self._panes.lost(record.host, record.why)
                 self._starter.lost(record.host)
                 for run in self._runs_on(record.host):
                     self.lose(run, self._clock.now())

@@ -52,7 +52,9 @@ class KnownPane:
 class Panes:
     """The panes that are there now, by identity. Thread-safe: watchers, the loop and senders use it."""
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Iterable[str] = ()) -> None:
+        """`hosts` are those whose panes will be listed; until then none of them is known."""
+        self._unlisted = {host: f"{host}: its panes are not known yet" for host in hosts}
         self._known: dict[str, KnownPane] = {}
         self._agents: dict[str, str] = {}  # what the watcher makes of a pane that its inventory row does not say
         self._lock = threading.RLock()
@@ -65,6 +67,22 @@ class Panes:
         """Every pane."""
         with self._lock:
             return list(self._known.values())
+
+    @property
+    def unlisted(self) -> dict[str, str]:
+        """The hosts that may have panes which are not known here, and why."""
+        with self._lock:
+            return dict(self._unlisted)
+
+    def listed(self, host: str) -> None:
+        """Every pane of the host has been seen."""
+        with self._lock:
+            self._unlisted.pop(host, None)
+
+    def lost(self, host: str, why: str) -> None:
+        """The host is not reached: what is known of its panes may be old."""
+        with self._lock:
+            self._unlisted[host] = why
 
     def see(self, info: PaneInfo) -> KnownPane:
         """Take in a pane of the inventory."""

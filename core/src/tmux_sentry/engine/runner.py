@@ -127,7 +127,7 @@ class Runner:
         self._watchdog = Watchdog(parts.clock)
         isolation = Isolation(lambda: self.conductor, parts.clock, lambda: self.outbox.wake(), self._inbox.put)
         self.quarantine = Quarantine(parts.clock, isolation.isolated)
-        self.panes = Panes()
+        self.panes = Panes(parts.watchers)
         self.watchers = {name: make(self._on_watch) for name, make in parts.watchers.items()}
         self.perception = Perception(parts.parsers, self._on_signals)
         links = Links(
