@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import signal
@@ -16,6 +17,16 @@ TWO = """
         stages:
           - name: first
             require_approval: {required: 2}
+            actions_on_start: [{send_keys: "npm run first"}]
+"""
+
+ASK = """
+    pipelines:
+      - name: asking
+        match: {window_name: "^job$"}
+        stages:
+          - name: first
+            require_approval: {timeout: %s}
             actions_on_start: [{send_keys: "npm run first"}]
 """
 
@@ -34,4 +45,28 @@ def test_a_user_counts_once_under_their_own_name_whatever_the_environment_says(s
     assert f"does not count: {me} has said so already" in second.stdout
     assert second.returncode == 1
     assert [row["by"] for row in sandbox.rows('SELECT "by" FROM votes ORDER BY id')] == [me, me]
+    assert sandbox.typed() == []
+
+
+@pytest.mark.parametrize(
+    ("timeout", "gone"),
+    [("1s", "pipeline asking"), ("1s", "stage first"), ("1h", "pipeline asking"), ("1h", "stage first")],
+)
+def test_what_the_policy_no_longer_has_cannot_be_approved(sandbox: Any, timeout: str, gone: str) -> None:
+    """Whether its question still waits, or is held because its time is over."""
+    sandbox.pane()
+    run = sandbox.watch(sandbox.write("ask.yaml", ASK % timeout))
+    sandbox.question("first")
+    (request,) = sandbox.json("approvals")
+    if timeout == "1s":
+        sandbox.wait(lambda: sandbox.stages() == [("first", "held")], "the end of its time")
+    run.end(signal.SIGTERM)
+    name = gone.split()[1]
+    again = sandbox.watch(sandbox.write("other.yaml", (ASK % timeout).replace(name, "other").replace("npm", "gh")))
+    again.wait_line(f"{gone} is gone")
+    late = sandbox.run("approve", request["id"])
+    assert (late.returncode, "already cancelled" in late.stdout) == (1, True)
+    (held,) = json.loads(sandbox.ok("runs", "list", "--json"))
+    assert f"{gone} is gone" in held["held"]
+    assert sandbox.json("approvals") == []
     assert sandbox.typed() == []

@@ -211,6 +211,14 @@ def test_a_question_that_is_moot_is_closed(world, end):
     assert w.answer().typed == []
 
 
+def test_a_question_that_stayed_open_is_withdrawn_by_a_hold(world):
+    w = world(with_spec()).due(100).order("hold", reason="look first")
+    assert w.last(CloseAsk).outcome == "cancelled"
+    assert w.run.held == "look first"
+    assert w.answer().typed == []
+    assert w.run.held == "look first"
+
+
 def test_a_held_question_is_put_anew_by_send(world):
     w = world(with_spec()).due(100).order("send")
     assert len(w.all(Ask)) == 2

@@ -47,9 +47,11 @@ def refusal(run: Run, order: Order) -> str | None:
 
 
 def _refuse_hold(run: Run) -> str | None:
-    if run.attempt is None:
+    attempt = run.attempt
+    if attempt is None:
         return "no stage of this run is active"
-    return None if run.attempt.held is None else f"it is held already: {run.attempt.held}"
+    # A question whose time is over holds the stage, and is still open: a yes would lift that hold.
+    return None if attempt.held is None or attempt.approval_id is not None else f"it is held already: {attempt.held}"
 
 
 def _refuse_resume(run: Run, order: Order) -> str | None:

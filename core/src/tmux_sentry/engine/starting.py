@@ -16,6 +16,7 @@ from tmux_sentry.engine.events import Order
 from tmux_sentry.engine.limited import LimitNotice
 from tmux_sentry.engine.matching import MEANING, Candidate, Earlier, preview
 from tmux_sentry.engine.observing import hold_reason
+from tmux_sentry.engine.orders import refusal
 from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.relay import Sight
@@ -195,9 +196,10 @@ class Starter:
 
     def _hold(self, run: Run) -> Run:
         reason = self._to_hold.pop(run.id, None)
-        if reason is None or not run.open or run.attempt is None or run.held is not None:
+        if reason is None or not run.open:
             return run
-        return self._conductor.order(run.id, Order(verb="hold", reason=reason))
+        order = Order(verb="hold", reason=reason)
+        return run if refusal(run, order) else self._conductor.order(run.id, order)
 
     def inventoried(self, host: str) -> None:
         """The host's panes are known."""
