@@ -80,6 +80,26 @@ def test_a_failure_to_write_down_where_it_is_shown_does_not_deafen(office: Offic
     assert office.decided.get(timeout=10.0).request_id == "q1"
 
 
+def test_who_waits_for_the_place_of_a_request_goes_on_when_it_is_known(office: Office) -> None:
+    office.clerk.show(approval_request("q1", "build"))
+    office.clerk.await_shown("q1", 30.0)
+    assert office.shown.get_nowait()[0] == "q1"
+    office.clerk.await_shown("q1", 30.0)  # and later ones at once
+
+
+@pytest.mark.parametrize("trouble", ["never shown", "not written down"])
+def test_who_waits_for_a_place_does_not_wait_for_ever(office: Office, trouble: str) -> None:
+    began = time.monotonic()
+    if trouble == "never shown":
+        office.clerk.await_shown("q1", 0.05)
+    else:
+        office.broken = 1
+        office.clerk.show(approval_request("q1", "build"))
+        office.clerk.await_shown("q1", 30.0)
+    assert time.monotonic() - began < 10.0
+    assert office.shown.empty()
+
+
 def test_stop_does_what_was_asked_before_and_ends(office: Office) -> None:
     office.clerk.close(approval_request("q1", "build"), "cancelled")
     began = time.monotonic()

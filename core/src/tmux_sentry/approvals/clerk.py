@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks for answers.
 LOOK = 0.25
+#: Seconds that somebody waits to know where a request is shown: a little more than a backend may take to show it.
+PATIENCE = 6.0
 
 
 class Clerk:
@@ -31,6 +33,8 @@ class Clerk:
         self._shown = shown
         self._decided = decided
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._seen: set[str] = set()  # requests of which `shown` has been told
+        self._news = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="approvals", daemon=True)
 
     def start(self) -> None:
@@ -57,9 +61,14 @@ class Clerk:
         """Put a question before people."""
         self._errands.put(lambda: self._show(request))
 
+    def await_shown(self, approval_id: str, timeout: float = PATIENCE) -> None:
+        """Return when `shown` has been told where people see this request, or after so many seconds. Any thread."""
+        with self._news:
+            self._news.wait_for(lambda: approval_id in self._seen, timeout)
+
     def close(self, request: ApprovalRequest, outcome: str) -> None:
         """The question is settled."""
-        self._errands.put(lambda: self._tell(self._broker.close(request, outcome)))
+        self._errands.put(lambda: self._close(request, outcome))
 
     def stop(self, timeout: float = 3.0) -> None:
         """Do what was asked so far, then end."""
@@ -86,11 +95,21 @@ class Clerk:
 
     def _show(self, request: ApprovalRequest) -> None:
         shown = self._broker.open(request)
-        self._shown(request.id, shown.places)
+        try:
+            self._shown(request.id, shown.places)
+        finally:
+            with self._news:
+                self._seen.add(request.id)
+                self._news.notify_all()
         for backend, place in shown.places.items():
             if place:  # a backend with pages has none without an address for them
                 log.info("approval %s: %s: %s", request.id, backend, clean(place, 300))
         self._tell(shown.complaints)
+
+    def _close(self, request: ApprovalRequest, outcome: str) -> None:
+        with self._news:
+            self._seen.discard(request.id)
+        self._tell(self._broker.close(request, outcome))
 
     def _tell(self, items: Iterable[Decision | Complaint]) -> None:
         for item in items:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Protocol, runtime_checkable
 
@@ -38,7 +38,8 @@ class Message:
     text: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     answer: str = ""  # how to answer, one way a line; "" when nothing is asked
-    links: Mapping[str, str] = field(default_factory=dict)  # recipient -> lines to show them alone, before `answer`
+    link: str = ""  # the lines that `answer` begins with: the address of our own page, and its code where it has one
+    links: Mapping[str, str] = field(default_factory=dict)  # recipient -> such lines for them alone; see `to`
     output: str = ""  # the last lines of the pane, where the policy wants them told
     thread: str = ""
     subject: str = ""  # of the thread: the same in each of its messages
@@ -52,6 +53,13 @@ class Message:
         """Six characters that name the message for people, derived from `id`."""
         digest = hashlib.sha256(self.id.encode("utf-8", "surrogatepass")).digest()
         return base64.b32encode(digest)[:6].decode().lower()
+
+    def to(self, recipient: str) -> Message:
+        """The message as this recipient alone may see it: with their own link, where there is one."""
+        link = self.links.get(recipient, "")
+        if not link:
+            return replace(self, links={})
+        return replace(self, link=link, links={}, answer=f"{link}\n{self.answer}".strip("\n"))
 
 
 class Delivery(str, Enum):

@@ -130,12 +130,17 @@ class Runner:
         self.panes = Panes(parts.watchers)
         self.watchers = {name: make(self._on_watch) for name, make in parts.watchers.items()}
         self.perception = Perception(parts.parsers, self._on_signals)
+        self.clerk = Clerk(
+            parts.broker, shown=self._shown, decided=lambda decision: self._inbox.put(lambda: self._decide(decision))
+        )
         links = Links(
             store=parts.store,
             clock=parts.clock,
             tokens=parts.tokens,
             address=parts.broker.address,
             ttl=parts.token_ttl,
+            await_shown=self.clerk.await_shown,
+            local=[name for name, channel in parts.channels.items() if channel.local],
         )
         self.outbox = Outbox(
             parts.store,
@@ -147,9 +152,6 @@ class Runner:
             dress=links.dress,
         )
         self.checks = Checks(parts.checkers, self._give, parts.clock, hosts=parts.access)
-        self.clerk = Clerk(
-            parts.broker, shown=self._shown, decided=lambda decision: self._inbox.put(lambda: self._decide(decision))
-        )
         self.effects = Effects(
             watchers=self.watchers,
             prompts=parts.prompts,

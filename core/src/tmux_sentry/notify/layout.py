@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,9 @@ _WORDS = {
         "approval": "审批",
         "agent": "代理",
         "answer": "如何答复",
+        "here": "在运行 tmux-sentry 的机器上答复",
+        "or here": "或者在运行 tmux-sentry 的机器上",
+        "page": "打开审批页面",
         "output": "最近输出",
         "INFO": "信息",
         "WARNING": "警告",
@@ -26,9 +30,18 @@ _WORDS = {
         "CRITICAL": "严重",
         "DEBUG": "调试",
     },
-    "en": {"answer": "to answer", "output": "last lines", "ERROR": "FAILURE"},
+    "en": {
+        "answer": "to answer",
+        "here": "to answer, where tmux-sentry runs",
+        "or here": "or, where tmux-sentry runs",
+        "page": "open the page",
+        "output": "last lines",
+        "ERROR": "FAILURE",
+    },
 }
 LANGUAGES = tuple(sorted(_WORDS))
+# Where a link leads to, none of its characters acts in HTML (but for "&") or Markdown.
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?&=%+\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +53,22 @@ class Layout:
     fields: tuple[tuple[str, str], ...]  # label and value: where
     text: str
     answer_label: str
-    answer: tuple[str, ...]  # one way to answer a line
+    answer: tuple[str, ...]  # one way to answer a line, `link` and `code` first
+    link: str  # the address of our own page: to be a link and not code; any other address is what somebody wrote
+    link_label: str  # what to show of the link where its address would be too long
+    code: str  # what the page asks for beside the link
+    commands_label: str
+    commands: tuple[str, ...]  # the rest of `answer`: to be typed where tmux-sentry runs
     output_label: str
     output: str  # of the pane, several lines
     footer: str  # "#k3x7qa 2026-11-28 22:15:03": the short id, by which people and `notify log` name it
+
+    @property
+    def ways(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """How to answer as labels with their lines: by the page, and by commands."""
+        page = tuple(line for line in (self.link, self.code) if line)
+        both = ((self.answer_label, page), (self.commands_label, self.commands))
+        return tuple((label, lines) for label, lines in both if lines)
 
 
 def layout(message: Message) -> Layout:
@@ -54,17 +79,32 @@ def layout(message: Message) -> Layout:
     level = Level(message.level).name
     zone = ZoneInfo(message.zone) if message.zone else None
     at = datetime.fromtimestamp(message.at, zone).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    answer = tuple(line for line in message.answer.splitlines() if line.strip())
+    link, code = _link(message.link)
+    page = tuple(line for line in (link, code) if line)
+    here = "or here" if page else "here"
     return Layout(
         level=words.get(level, level),
         title=message.title,
         fields=tuple((words.get(name, name), value) for name, value in message.fields.items() if value),
         text=message.text,
         answer_label=words.get("answer", "answer"),
-        answer=tuple(line for line in message.answer.splitlines() if line.strip()),
+        answer=answer,
+        link=link,
+        link_label=words.get("page", "page"),
+        code=code,
+        commands_label=words.get(here, "answer"),
+        commands=answer[len(page) :] if answer[: len(page)] == page else answer,
         output_label=words.get("output", "output"),
         output=message.output,
         footer=f"#{message.short} {at}",
     )
+
+
+def _link(lines: str) -> tuple[str, str]:
+    """The address and the code of our own page; nothing where the address cannot be shown as it is."""
+    address, _, code = lines.partition("\n")
+    return (address, code.strip()) if _ADDRESS.fullmatch(address) else ("", "")
 
 
 def plain_text(message: Message, *, title: bool = True) -> str:
@@ -74,7 +114,7 @@ def plain_text(message: Message, *, title: bool = True) -> str:
         parts.title if title else "",
         parts.text,
         "\n".join(f"{label}: {value}" for label, value in parts.fields),
-        "\n".join([f"{parts.answer_label}:", *(f"  {line}" for line in parts.answer)]) if parts.answer else "",
+        *("\n".join([f"{label}:", *(f"  {line}" for line in lines)]) for label, lines in parts.ways),
         f"{parts.output_label}:\n{parts.output}" if parts.output else "",
         parts.footer,
     ]

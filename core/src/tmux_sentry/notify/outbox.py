@@ -195,9 +195,7 @@ class Outbox:
         notifier, name = self._notifiers[outgoing.channel], f"notify {outgoing.channel}"
         result: object
         try:
-            message = outgoing.message
-            if not self._channels[outgoing.channel].local:  # what is shown here ends up in a log
-                message = self._dress(message, outgoing.channel, notifier)
+            message = self._dress(outgoing.message, outgoing.channel, notifier)
             result = call_bounded(lambda: notifier.send(message), self._patience, name)
         except TimedOut as error:
             result = DeliveryResult(outcome=Delivery.UNKNOWN, detail=str(error))

@@ -21,7 +21,7 @@ _LONGEST = 900.0
 #: Attempts, of half a minute in all, after which a message is one that does not get through.
 FAILING = 5
 #: Of a Message, what is known only when it is sent.
-_LATER = ("first", "ends")
+_LATER = ("first", "ends", "link", "links")
 
 
 def backoff(tries: int) -> float:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from tmux_sentry.approvals.links import Links
 from tmux_sentry.approvals.tokens import Tokens
 from tmux_sentry.approvals.window import Ports, Window
-from tmux_sentry.contracts import Level, Message, PaneIdentity
+from tmux_sentry.contracts import PaneIdentity
 from tmux_sentry.engine.conductor import Conductor, Step
 from tmux_sentry.engine.events import Ask, Send
 from tmux_sentry.engine.herald import Herald
@@ -98,20 +98,10 @@ class Office:
         return stored
 
     def links(self, stored: StoredApproval, *recipients: str, channel: str = "chat") -> list[tuple[str, str]]:
-        """(token, code) of the link that each recipient got by a channel; without recipients, of the one for all. The
-        code is "" unless the risk is high."""
-
-        class Channel:
-            def recipients(self) -> Sequence[str]:
-                return recipients
-
-        message = Message(
-            id="m", at=self.clock.now(), event="approval.asked", level=Level.APPROVAL, title="?", text="",
-            fields={"approval": stored.request.id},
-        )  # fmt: skip
-        dresser = Links(store=self.store, clock=self.clock, tokens=self.tokens, address=str, ttl=TTL)
-        dressed = dresser.dress(message, channel, Channel())  # type: ignore[arg-type]
-        lines = list(dressed.links.values()) if recipients else [dressed.answer]
+        """(token, code) of a link for each recipient by a channel, whether their answer counts or not; without
+        recipients, of the one for all. The code is "" unless the risk is high."""
+        links = Links(store=self.store, clock=self.clock, tokens=self.tokens, address=str, ttl=TTL)
+        lines = [links.line(stored, channel, who) for who in recipients or [""]]
         return [(token, code.removeprefix("code: ")) for token, _, code in (line.partition("\n") for line in lines)]
 
     def link(self, stored: StoredApproval, recipient: str = "ann") -> str:
