@@ -17,10 +17,17 @@ class Asking:
     def __init__(self, checker: Checker, host: HostAccess | None = None, started_at: float = AT, **config: Any) -> None:
         self.checker, self.config, self.host, self.started_at = checker, config, host, started_at
         self.memory: Mapping[str, Any] = {}
+        self.earlier: tuple[Mapping[str, Any], ...] = ()
 
     def remember(self, memory: Mapping[str, Any]) -> None:
         """As the core keeps it: what is no JSON raises."""
         self.memory = json.loads(json.dumps(dict(memory), allow_nan=False))
+
+    def next(self) -> Asking:
+        """The check of the stage after this one, or of a retry: it began when this one did, by the clock of Docker."""
+        after = Asking(self.checker, self.host, self.started_at, **self.config)
+        after.earlier = (*self.earlier, self.memory)
+        return after
 
     def __call__(self, now: float = AT + 10) -> CheckResult:
         request = CheckRequest(
@@ -30,6 +37,7 @@ class Asking:
             now=now,
             memory=self.memory,
             remember=self.remember,
+            earlier=self.earlier,
             host=self.host,
         )
         return self.checker.check(request)

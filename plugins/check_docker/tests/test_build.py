@@ -19,6 +19,7 @@ from tmux_sentry_check_docker.build import BuildCheck
 
 PENDING, SUCCESS, FAILURE = CheckStatus.PENDING, CheckStatus.SUCCESS, CheckStatus.FAILURE
 ATTENTION, UNKNOWN = CheckStatus.ATTENTION, CheckStatus.UNKNOWN
+JUST_BEFORE = "2023-11-14T22:13:19.9Z"
 
 
 def asking(host: HostAccess | None = None, **config: Any) -> Asking:
@@ -39,8 +40,8 @@ def asking(host: HostAccess | None = None, **config: Any) -> Asking:
         (build(status="completed"), UNKNOWN, "does not know"),
         (build(created=BEFORE, status="Completed"), PENDING, "no build has begun"),
         (build(created=BEFORE, status="Error"), PENDING, "no build has begun"),
-        (build(created="2023-11-14T22:13:18.5Z"), PENDING, "runs"),
-        (build(created="2023-11-14T22:13:17.5Z"), PENDING, "no build has begun"),
+        (build(created="2023-11-14T22:13:20Z"), PENDING, "runs"),
+        (build(created=JUST_BEFORE, status="Completed"), PENDING, "no build has begun"),
         (build(name="", status="Completed"), SUCCESS, "a build without a name (one)"),
         (build(total_steps="8"), PENDING, "webapp (one) runs"),
     ],
@@ -99,6 +100,49 @@ def test_after_a_failure_a_later_build_counts(docker: DockerProgram) -> None:
     assert ask().status is PENDING
     docker.lists(build("two", "Completed", LATER), build(status="Error"))
     assert ask().status is SUCCESS
+
+
+@pytest.mark.parametrize("status", ["Completed", "Error"])
+def test_the_build_of_one_stage_answers_no_later_one(docker: DockerProgram, status: str) -> None:
+    """By its name in the history, whatever the clocks say."""
+    docker.lists(build(status=status))
+    ask = asking()
+    assert ask().status.final
+    retry = ask.next()
+    assert (retry().status, "no build has begun" in retry().detail) == (PENDING, True)
+    docker.lists(build("two", "Completed", LATER), build(status=status))
+    assert retry().status is SUCCESS
+    assert retry.next()().status is PENDING
+
+
+def test_what_began_before_an_earlier_stages_build_answers_no_later_one(docker: DockerProgram) -> None:
+    """The first try of an earlier stage, say, which was built again."""
+    docker.lists(build(status="Error"))
+    ask = asking()
+    ask()
+    docker.lists(build("two", "Completed", LATER), build(status="Error"))
+    assert ask().status is SUCCESS
+    assert ask.next()().status is PENDING
+
+
+def test_a_clock_that_is_ours_is_taken_at_its_word(docker: DockerProgram, here: HostAccess) -> None:
+    docker.lists(build(created=JUST_BEFORE, status="Completed"))
+    assert asking(here)().status is PENDING
+    for address, status in (("unix:///run/docker.sock", PENDING), ("tcp://nas:2376", SUCCESS), ("ssh://nas", SUCCESS)):
+        ask = Asking(BuildCheck({"DOCKER_HOST": address}), here, docker="local")
+        assert ask().status is status
+        assert ask.next()().status is PENDING
+    docker.lists(build(created="2023-11-14T22:13:17.9Z", status="Completed"))
+    assert Asking(BuildCheck({"DOCKER_HOST": "ssh://nas"}))().status is PENDING
+
+
+def test_a_machine_on_another_kernel_may_be_two_seconds_behind(docker: DockerProgram, here: HostAccess) -> None:
+    docker.lists(build(created=JUST_BEFORE, status="Completed"))
+    cat = docker.bin / "cat"
+    for script in ("echo another kernel", "exit 1"):  # no Linux
+        cat.write_text(f'#!/bin/sh\ncase "$1" in /proc/*) {script} ;; *) exec /bin/cat "$@" ;; esac\n')
+        cat.chmod(0o755)
+        assert asking(here)().status is SUCCESS
 
 
 def test_a_build_that_is_no_longer_known_is_never_a_success(docker: DockerProgram) -> None:

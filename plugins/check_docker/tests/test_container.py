@@ -14,7 +14,7 @@ from tmux_sentry_check_docker.container import ContainerCheck
 
 PENDING, SUCCESS, FAILURE = CheckStatus.PENDING, CheckStatus.SUCCESS, CheckStatus.FAILURE
 ATTENTION, UNKNOWN = CheckStatus.ATTENTION, CheckStatus.UNKNOWN
-BEFORE, DURING = "2023-11-14T22:13:10Z", "2023-11-14T22:13:30Z"
+BEFORE, DURING, LATER = "2023-11-14T22:13:10Z", "2023-11-14T22:13:30Z", "2023-11-14T22:13:40Z"
 
 
 def asking(engine: EngineApi, **config: Any) -> Asking:
@@ -84,6 +84,38 @@ def test_what_happened_before_the_stage_counts_on_request(engine: EngineApi) -> 
     assert asking(engine, until="exited", since_stage=False)().status is SUCCESS
     engine.containers["web"] = container("running", StartedAt=BEFORE)
     assert asking(engine, since_stage=False)().status is SUCCESS
+
+
+AHEAD = [
+    # what ended the check of one stage, by a clock that is ahead of ours; until; what does for the next
+    (container("exited", FinishedAt=DURING), "exited", container("exited", FinishedAt=LATER)),
+    (container("exited", FinishedAt=DURING, ExitCode=1), "exited", container("exited", FinishedAt=LATER)),
+    (container("running"), "running", container("running", StartedAt=LATER)),
+    (container("exited", FinishedAt=DURING), None, container("running", StartedAt=LATER)),
+    (container("created", Error="no", ExitCode=1), None, container("running", StartedAt=LATER)),
+    (container("running"), "running", container("running", Id=OTHER_ID)),
+]
+
+
+@pytest.mark.parametrize(("said", "until", "later"), AHEAD)
+def test_what_one_stage_has_seen_answers_no_later_one(
+    engine: EngineApi, said: dict[str, Any], until: str | None, later: dict[str, Any]
+) -> None:
+    engine.containers["web"] = said
+    ask = asking(engine, **({"until": until} if until else {}))
+    assert ask().status.final
+    retry = ask.next()
+    assert [retry().status, retry().status] == [PENDING, PENDING]
+    engine.containers["web"] = later
+    assert retry().status is SUCCESS
+    assert retry.next()().status is PENDING
+
+
+def test_what_ended_well_before_the_stage_answers_none(engine: EngineApi) -> None:
+    """Also when it was seen for the first time in that stage."""
+    engine.containers["web"] = container("exited", StartedAt=BEFORE, FinishedAt="2023-11-14T22:13:19.9Z")
+    ask = asking(engine, until="exited")
+    assert [ask().status, ask.next()().status] == [PENDING, PENDING]
 
 
 def test_a_container_that_is_not_there_may_come(engine: EngineApi) -> None:

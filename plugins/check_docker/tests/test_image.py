@@ -55,6 +55,38 @@ def test_another_image_than_at_the_first_look(engine: EngineApi) -> None:
     assert (result.status, result.detail) == (SUCCESS, f"app is {'2' * 12} now; it was {'1' * 12}")
 
 
+SETTLED = [
+    # what ended the check of one stage, by a clock that is ahead of ours, and what does for the next
+    (image(Created=DURING), image(OTHER_IMAGE, Created=DURING)),
+    (tagged(DURING, "app:latest"), tagged("2023-11-14T22:13:26Z", "app:latest")),
+    (image(Created=DURING), tagged("2023-11-14T22:13:26Z", "app:latest")),
+]
+
+
+@pytest.mark.parametrize(("said", "later"), SETTLED)
+def test_an_image_of_one_stage_answers_no_later_one(
+    engine: EngineApi, said: dict[str, Any], later: dict[str, Any]
+) -> None:
+    engine.images["app"] = said
+    ask = asking(engine)
+    assert ask().status is SUCCESS
+    retry = ask.next()
+    assert [retry().status, retry().status] == [PENDING, PENDING]
+    engine.images["app"] = later
+    assert retry().status is SUCCESS
+    assert retry.next()().status is PENDING
+
+
+@pytest.mark.parametrize("registry", [False, True])
+def test_a_tag_that_moved_in_one_stage_answers_no_later_one(engine: EngineApi, registry: bool) -> None:
+    ask = asking(engine, registry=registry)
+    images = engine.registry if registry else engine.images
+    assert ask().status is PENDING
+    images["app"] = {"Descriptor": {"digest": IMAGE}} if registry else image(Created=DURING)
+    assert ask().status is SUCCESS
+    assert [ask.next()().status, ask.next().next()().status] == [PENDING, PENDING]
+
+
 def test_an_image_that_was_not_there(engine: EngineApi) -> None:
     ask = asking(engine)
     assert (ask().status, "no image app" in ask().detail) == (PENDING, True)

@@ -13,6 +13,7 @@ from tmux_sentry import CheckStatus
 from tmux_sentry.testing.samples import HOSTILE_TEXTS
 from tmux_sentry_check_docker.build import BuildCheck
 
+JUST_BEFORE = "2023-11-14T22:13:19.9Z"
 PENDING, SUCCESS, FAILURE, UNKNOWN = CheckStatus.PENDING, CheckStatus.SUCCESS, CheckStatus.FAILURE, CheckStatus.UNKNOWN
 
 
@@ -55,6 +56,7 @@ WITHOUT_HISTORY = [
     ([step("b", name="importing cache manifest from x", error="not found")], PENDING, "0 of 1 steps"),
     ([step("b", name="exporting cache to registry", error="denied")], PENDING, "0 of 1 steps"),
     ([step("b", BEFORE, BEFORE, error="exit code: 2")], UNKNOWN, "buildx"),  # an older build's file
+    ([step("b", JUST_BEFORE, JUST_BEFORE, error="exit code: 2")], UNKNOWN, "buildx"),  # that of the stage before
     ([step("b", BEFORE, BEFORE), step("a", None, None)], UNKNOWN, "buildx"),
     ([step("b", None, None, error="exit code: 2")], PENDING, "0 of 1 steps"),
     ([], UNKNOWN, "buildx"),

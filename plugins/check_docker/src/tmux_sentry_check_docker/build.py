@@ -11,15 +11,16 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from tmux_sentry import CheckRequest, CheckResult, CheckStatus, HostAccess
-from tmux_sentry_check_docker import history, progress_file
+from tmux_sentry_check_docker import clocks, history, progress_file
 from tmux_sentry_check_docker.history import BUILDER, Build, NoHistory
-from tmux_sentry_check_docker.places import place
+from tmux_sentry_check_docker.places import Place, place
 from tmux_sentry_check_docker.progress import Progress
 from tmux_sentry_check_docker.progress_file import NoFile
 from tmux_sentry_check_docker.readers import mapping, text
 from tmux_sentry_check_docker.streams import NoWay
 
-#: Seconds that the clocks of two machines in step are apart at most: so much earlier a build may have begun.
+#: Seconds that the clocks of two machines in step are apart at most: so much earlier, by the clock of another one, may
+#: a build of this stage have begun. What an earlier check of the run has followed is known without any clock.
 APART = 2.0
 
 
@@ -37,26 +38,26 @@ class BuildCheck:
         if path and not progress_file.usable(path):
             return _unknown("`progress_file` must begin with / or ~/")
         try:
-            machine = place(request, self._settings).machine
+            where = place(request, self._settings)
         except NoWay as error:
             return _unknown(str(error))
-        progress, trouble = _progress(request, machine, path)
+        progress, trouble = _progress(request, where.machine, path)
         try:
-            result = self._told(request, machine, builder)
+            result = self._told(request, where, builder)
         except NoHistory as error:
             result = _unknown(str(error))
         return _with(result, progress, trouble)
 
-    def _told(self, request: CheckRequest, machine: HostAccess, builder: str) -> CheckResult:
+    def _told(self, request: CheckRequest, where: Place, builder: str) -> CheckResult:
         """What the history says. Raises NoHistory."""
-        listed = history.builds(machine, builder)
-        found = _ours(request, listed)
+        listed = history.builds(where.machine, builder)
+        found = _ours(request, where, listed)
         if isinstance(found, CheckResult):
             return found
         if found.status == "Completed":
             return CheckResult(status=CheckStatus.SUCCESS, detail=f"{found.shown} is built", percent=100.0)
         if found.status == "Error":
-            tail = history.log_tail(machine, builder, found)
+            tail = history.log_tail(where.machine, builder, found)
             return CheckResult(status=CheckStatus.FAILURE, detail=f"{found.shown} failed", log_tail=tail)
         if found.status != "Running":
             return _unknown(f"buildx calls {found.shown} {found.status!r}, which this check does not know")
@@ -70,33 +71,39 @@ def _unknown(detail: str) -> CheckResult:
     return CheckResult(status=CheckStatus.UNKNOWN, detail=detail)
 
 
-def _ours(request: CheckRequest, listed: Sequence[Build]) -> Build | CheckResult:
+def _ours(request: CheckRequest, where: Place, listed: Sequence[Build]) -> Build | CheckResult:
     """The build that is meant, or why none is.
 
     The one that is followed already; after its failure one that began later, for a build that is run again. Else the
-    only one that began since the stage did. A list that merely shows more than before proves nothing: it is cut at
-    fifty, and another builder may have become the current one.
+    only one that began since the stage did, and after what earlier checks of the run have followed. A list that merely
+    shows more than before proves nothing: it is cut at fifty, and another builder may have become the current one.
     """
     memory = mapping(request.memory)
     followed = next((one for one in listed if one.ref == memory.get("ref")), None)
     if followed is not None and followed.status != "Error":
         return followed
-    since = request.started_at - APART
-
-    def ours(build: Build) -> bool:
-        if not _matches(request, build):
-            return False
-        if followed is not None:
-            return build.ref != followed.ref and build.created > followed.created
-        return build.created >= since
-
-    found = [build for build in listed if ours(build)]
+    earlier = {text(mapping(one).get("ref"), 400) for one in request.earlier}
+    behind = max((one.created for one in listed if one.ref in earlier), default=0.0)
+    if followed is not None:
+        behind = max(behind, followed.created)
+    found = [one for one in listed if one.created > behind and _matches(request, one)]
+    if followed is None:
+        found = _since(request, where, found)
     if len(found) == 1:
         request.remember({"ref": found[0].ref})
         return found[0]
     if followed is not None:
         return followed
     return _several(found) if found else _none(request, memory)
+
+
+def _since(request: CheckRequest, where: Place, listed: Sequence[Build]) -> list[Build]:
+    """Those that began since the stage did; by another machine's clock, which may be behind, also shortly before."""
+    near = [one for one in listed if one.created >= request.started_at - APART]
+    exact = [one for one in near if one.created >= request.started_at]
+    if len(exact) < len(near) and not (where.there and clocks.is_ours(where.machine)):
+        return near
+    return exact
 
 
 def _matches(request: CheckRequest, build: Build) -> bool:
@@ -126,7 +133,7 @@ def _progress(request: CheckRequest, machine: HostAccess, path: str) -> tuple[Pr
     if not path:
         return None, ""
     try:
-        return progress_file.read(machine, path, request.started_at - APART), ""
+        return progress_file.read(machine, path, request.started_at), ""
     except NoFile as error:
         return None, str(error)
 

@@ -65,19 +65,20 @@ def _is(status: CheckStatus, detail: str) -> CheckResult:
 
 
 def _remembered(request: CheckRequest, found: Container | None) -> Mapping[str, Any]:
-    """What is known of earlier looks, this one included: the first, the container last seen, since when unhealthy."""
+    """What is known of all looks, this one included: the first, what was seen last, and since when it is unhealthy."""
     old = mapping(request.memory)
     first = mapping(old.get("first"))
     if not all(isinstance(first.get(key), str) for key in ("id", "started", "finished")):
         first = {"id": "", "started": "", "finished": ""}
         if found is not None:
             first = {"id": found.id, "started": found.started, "finished": found.finished}
-    known: dict[str, Any] = {"first": first, "id": found.id if found is not None else text(old.get("id"), 64)}
+    known: dict[str, Any] = {"first": first, **{key: text(old.get(key), 64) for key in ("id", "started", "finished")}}
+    if found is not None:
+        known |= {"id": found.id, "started": found.started, "finished": found.finished}
     if found is not None and found.status == "running" and found.health == "unhealthy":
         same = old.get("id") == found.id and old.get("started") == found.started
         since = number(old.get("unhealthy")) if same else None
         known["unhealthy"] = request.now if since is None else since
-        known["started"] = found.started
     if known != old:
         request.remember(known)
     return {**known, "before": text(old.get("id"), 64)}
@@ -157,10 +158,12 @@ def _since(request: CheckRequest, memory: Mapping[str, Any], found: Container, w
     """Whether it was created, started or finished since the stage began.
 
     By its time, where the clocks of both machines agree; and, whatever they say, when it is not what the first look
-    of this check has seen, since that was in the stage.
+    of this check has seen, since that was in the stage. Not when an earlier check of the run has seen it.
     """
     if request.config.get("since_stage", True) is False:
         return True
+    if any(_seen(mapping(one), found, what) for one in request.earlier):
+        return False
     at = moment({"created": found.created, "started": found.started, "finished": found.finished}[what])
     if at is not None and at >= request.started_at:
         return True
@@ -168,6 +171,11 @@ def _since(request: CheckRequest, memory: Mapping[str, Any], found: Container, w
     if first.get("id") != found.id:
         return True
     return what != "created" and first.get(what) != getattr(found, what)
+
+
+def _seen(memory: Mapping[str, Any], found: Container, what: str) -> bool:
+    """Whether what another check remembers is this container, as it was created, started or finished last."""
+    return memory.get("id") == found.id and (what == "created" or memory.get(what) == getattr(found, what))
 
 
 def _hint(request: CheckRequest) -> str:

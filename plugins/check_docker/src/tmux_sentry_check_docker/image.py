@@ -131,19 +131,27 @@ def _wanted(ref: str, digest: str, found: Image | None, where: str) -> CheckResu
 def _changed(request: CheckRequest, ref: str, found: Image | None, where: str) -> CheckResult:
     """Another image than at the first look, or one that was made since the stage began: before the first look too."""
     now_is = found.id if found is not None else ""
-    first = mapping(request.memory).get("first")
+    old = mapping(request.memory)
+    first = old.get("first")
     if not isinstance(first, str) or not (first == "" or _DIGEST.fullmatch(first)):
         first = now_is
-        request.remember({"first": first})
+    known = {**old, "first": first}
+    if found is not None:
+        known |= {"id": found.id, "tagged": found.tagged}
+    if known != old:
+        request.remember(known)
     if found is None:
         return _is(CheckStatus.PENDING, _none(ref, where))
     if now_is != first:
         before = _short(first) if first else "not there"
         return _is(CheckStatus.SUCCESS, f"{ref} is {_short(now_is)} now; it was {before}")
-    if _within(request, found.created):
+    # What an earlier check of the run has seen is not of this stage, whatever the engine's clock says.
+    seen = [mapping(one) for one in request.earlier if mapping(one).get("id") == now_is]
+    if not seen and _within(request, found.created):
         return _is(CheckStatus.SUCCESS, f"{ref} is {_short(now_is)}, made since the stage began")
     # The time of the last tag is the image's, not the tag's: with a second tag it may be that one's.
-    if found.tags == 1 and "@" not in ref and _within(request, found.tagged):
+    tagged_anew = _within(request, found.tagged) and all(one.get("tagged") != found.tagged for one in seen)
+    if found.tags == 1 and "@" not in ref and tagged_anew:
         return _is(CheckStatus.SUCCESS, f"{ref} is {_short(now_is)}, tagged anew since the stage began")
     return _is(CheckStatus.PENDING, f"{ref} is still {_short(now_is)}, as at the first look")
 

@@ -21,11 +21,15 @@ _SSH_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One Docker: its name for people, the way to its engine, and the machine whose `docker` program reaches it."""
+    """One Docker: its name for people, the way to its engine, and the machine whose `docker` program reaches it.
+
+    `there`: nothing that we know of says that the engine is on another machine than that program.
+    """
 
     name: str
     dial: Dial
     machine: HostAccess
+    there: bool = True
 
 
 def place(request: CheckRequest, settings: Mapping[str, str]) -> Place:
@@ -35,7 +39,8 @@ def place(request: CheckRequest, settings: Mapping[str, str]) -> Place:
     set_ones = {name: settings[name] for name in VARIABLES if settings.get(name)}
     if "DOCKER_CERT_PATH" in set_ones:  # alone, it would have the `docker` program not verify the server
         set_ones.setdefault("DOCKER_TLS_VERIFY", "1")
-    return Place(ThisMachine.name, named(settings), ThisMachine(set_ones))
+    there = set_ones.get("DOCKER_HOST", SOCKET).startswith("unix://")
+    return Place(ThisMachine.name, named(settings), ThisMachine(set_ones), there)
 
 
 def named(settings: Mapping[str, str]) -> Dial:
