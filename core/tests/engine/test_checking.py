@@ -51,6 +51,22 @@ def test_it_asks_until_the_answer_is_final() -> None:
     ] * 3
 
 
+def test_it_knows_what_the_checks_before_it_have_followed() -> None:
+    checker = Checker(answer(CheckStatus.SUCCESS))
+    _, reports = begin(checker, replace(EFFECT, earlier=({"run_id": 1},)))
+    reports.get(timeout=10.0)
+    assert [one.earlier for one in checker.asked] == [({"run_id": 1},)]
+
+
+def test_it_can_be_asked_at_once() -> None:
+    checker = Checker(answer(CheckStatus.PENDING, next_in=3600.0), answer(CheckStatus.SUCCESS))
+    checks, reports = begin(checker)
+    assert reports.get(timeout=10.0).status is CheckStatus.PENDING
+    checks.ask_now(EFFECT.action_id)
+    assert reports.get(timeout=10.0).status is CheckStatus.SUCCESS
+    checks.ask_now(EFFECT.action_id)  # which is over
+
+
 def fail() -> None:
     raise RuntimeError("no \x1b[31mnetwork")
 

@@ -184,6 +184,13 @@ def test_the_clock_comes_again_when_the_last_answer_is_late(world):
     assert next_due(w.run, 61.0) == 61.0
 
 
+def test_the_time_for_the_last_answer_stands_still_while_the_host_is_away(world):
+    w = world(stage(max_wait=60)).due(60.0)
+    w.give(Unreachable(), 70.0).give(Reachable(away=1000.0), 1070.0).due(1060.0 + external.LAST - 1.0)
+    assert w.statuses == {"a": "running"}
+    assert w.due(1060.0 + external.LAST).statuses == {"a": "timed_out"}
+
+
 def test_after_a_restart_past_its_deadline_a_check_is_asked_before_it_is_judged(world):
     w = world(stage(max_wait=60))
     w.run = again(w)

@@ -45,5 +45,11 @@ def test_the_wish_of_the_service_is_never_undercut() -> None:
     assert waits(pending(next_in=-5.0))[0] == 0.0
 
 
+def test_a_service_in_trouble_is_asked_ever_more_rarely_though_it_wants_to_be_asked_each_second() -> None:
+    seen = waits(*[CheckResult(status=CheckStatus.UNKNOWN, next_in=1.0)] * 30)
+    assert seen[0] == pace.FIRST_UNKNOWN
+    assert seen[-1] == pace.LONGEST_UNKNOWN
+
+
 def test_checks_that_began_together_do_not_stay_together() -> None:
-    assert waits(pending(), chance=1.0)[0] == pace.FIRST * (1 + pace.JITTER)
+    assert waits(pending(), chance=1.0)[0] > waits(pending(), chance=0.5)[0] > waits(pending())[0] == pace.FIRST

@@ -192,6 +192,18 @@ WARNINGS = {
         + "        actions_on_start: [{external_check: {type: free, x: 1}}]\n        success_when: [{idle_for: 1s}]\n",
         "the check's success decides nothing here",
     ),
+    "a check that outlasts the stage": (
+        HEAD
+        + "        actions_on_start: [{external_check: {type: free, x: 1, max_wait: 31m}}]\n"
+        + "        success_when: [{external_status: success}]\n",
+        "the stage's timeout, 1800 s, is over before it",
+    ),
+    "a re-run that outlasts the check": (
+        HEAD
+        + "        actions_on_start: [{external_check: {type: free, x: 1, max_wait: 5m, accept_rerun: 6m}}]\n"
+        + "        success_when: [{external_status: success}]\n",
+        "longer than max_wait, which ends the time for a re-run too",
+    ),
     "outside text in a shell": (
         HEAD
         + "        actions_on_start: [{send_keys: {text: 'echo ${pane.path}', untrusted: {max_chars: 9}}}]\n"

@@ -9,9 +9,11 @@ from typing import Any
 
 from tmux_sentry.config.backtracking import TooSlow, search_bounded
 from tmux_sentry.config.diagnostics import did_you_mean
+from tmux_sentry.config.formats import parse_duration
 from tmux_sentry.config.regex import compile_regex
 from tmux_sentry.contracts import AgentState
 from tmux_sentry.policy.allowed import parse_allowed
+from tmux_sentry.policy.build import TIMEOUT
 from tmux_sentry.policy.shape import Finding, Named, items, mapping, named, stage_actions, stage_conditions
 from tmux_sentry.policy.variables import is_outside, variables
 
@@ -65,6 +67,7 @@ def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Findin
             yield from _broad(stage)
             yield from _conditions(stage, agent="agent" in pipeline.body["match"])
             yield from _decided(stage)
+            yield from _times(stage)
             yield from _untrusted(stage, agent="agent" in pipeline.body["match"])
 
 
@@ -133,6 +136,20 @@ def _decided(stage: Named) -> Iterator[Finding]:
             "the check's success decides nothing here",
             "add external_status: success to success_when",
         )
+
+
+def _times(stage: Named) -> Iterator[Finding]:
+    timeout = parse_duration(stage.body.get("timeout", TIMEOUT))
+    for _, where, kind, value in stage_actions(stage):
+        check = mapping(value)
+        if kind != "external_check" or "max_wait" not in check:
+            continue
+        longest = parse_duration(check["max_wait"])
+        if longest > timeout:
+            what = f"the stage's timeout, {timeout:g} s, is over before it"
+            yield _warn((*where, "max_wait"), what, "set the stage's timeout too")
+        if parse_duration(check.get("accept_rerun", 0)) > longest:
+            yield _warn((*where, "accept_rerun"), "longer than max_wait, which ends the time for a re-run too")
 
 
 def _untrusted(stage: Named, agent: bool) -> Iterator[Finding]:

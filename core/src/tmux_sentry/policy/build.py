@@ -42,6 +42,8 @@ from tmux_sentry.policy.model import (
     WaitAction,
 )
 
+#: Seconds that a stage may take where nothing else is said.
+TIMEOUT = 1800
 _WAIT_IDLE = 300.0
 _ESCALATE = 600.0
 
@@ -107,7 +109,7 @@ def _stage(source: Mapping[str, Any], pipeline: Mapping[str, Any]) -> Stage:
         actions_on_start=_actions(source.get("actions_on_start", ())),
         success_when=_conditions(source.get("success_when", ())),
         failure_when=_conditions(source.get("failure_when", ())),
-        timeout=parse_duration(source.get("timeout", 1800)),
+        timeout=parse_duration(source.get("timeout", TIMEOUT)),
         retries=source.get("retries", 0),
         retry_delay=parse_duration(source.get("retry_delay", 0)),
         on_success=_actions(source.get("on_success", ())),
