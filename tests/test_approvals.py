@@ -70,3 +70,18 @@ def test_what_the_policy_no_longer_has_cannot_be_approved(sandbox: Any, timeout:
     assert f"{gone} is gone" in held["held"]
     assert sandbox.json("approvals") == []
     assert sandbox.typed() == []
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_comment_is_kept_whole_or_refused(sandbox: Any, running: bool) -> None:
+    sandbox.pane()
+    run = sandbox.watch(sandbox.write("ask.yaml", ASK % "1h"))
+    sandbox.question("first")
+    (request,) = sandbox.json("approvals")
+    if not running:
+        run.end(signal.SIGTERM)
+    long = sandbox.run("reject", request["id"], "--comment", "x" * 1001)
+    assert (long.returncode, "1001 characters, 1000 can be kept" in long.stderr) == (2, True)
+    assert sandbox.rows("SELECT * FROM votes") == []
+    assert "rejected" in sandbox.ok("reject", request["id"], "--comment", "x" * 1000)
+    assert sandbox.rows("SELECT comment FROM votes") == [{"comment": "x" * 1000}]

@@ -14,7 +14,7 @@ from tmux_sentry.errors import EXIT_FAILED, EXIT_OK
 
 @click.command("approve")
 @click.argument("id")
-@click.option("--comment", default="", help="Kept with the decision.")
+@click.option("--comment", default="", help="Kept with the decision; up to 1000 characters.")
 @env_file_option
 def approve(id: str, comment: str, env_file: Path | None) -> int:
     """Approve the request ID (a unique start of it is enough)."""
@@ -23,7 +23,7 @@ def approve(id: str, comment: str, env_file: Path | None) -> int:
 
 @click.command("reject")
 @click.argument("id")
-@click.option("--comment", default="", help="Why; kept with the decision.")
+@click.option("--comment", default="", help="Why; kept with the decision; up to 1000 characters.")
 @env_file_option
 def reject(id: str, comment: str, env_file: Path | None) -> int:
     """Reject the request ID (a unique start of it is enough)."""

@@ -20,6 +20,7 @@ from tmux_sentry.notify.by_hand import NotifyOrders
 from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.store import Store
+from tmux_sentry.state.transaction import COMMENT
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,9 @@ class Desk:
 
     def decide(self, id: str, approved: bool, by: str, comment: str = "") -> dict[str, Any]:
         """Approve or reject a request (a unique start of its id is enough)."""
+        if len(comment) > COMMENT:
+            why = f"it has {len(comment)} characters, {COMMENT} can be kept"
+            raise UsageError("the comment is too long", why, "make it shorter; nothing was decided")
         pending = [stored.request.id for stored in self._store.pending_approvals()]
         found = [full for full in pending if full.startswith(id)] if id else []
         if len(found) > 1:
@@ -80,7 +84,7 @@ class Desk:
             by=clean(by, 100),
             channel="terminal",
             at=self._clock.now(),
-            comment=clean(comment),
+            comment=comment,
             known="user of this machine",
         )
         answer = self._conductor.decide(decision)
