@@ -94,7 +94,7 @@ def test_who_logs_in_answers_from_the_list(sandbox: Any, hook: Provider) -> None
     url = sandbox.ok("approvals", "login", **env).strip()
     with requests.Session() as browser:
         listed = press(browser, url)
-        (path,) = re.findall('href="(/r/[^"]+)"', listed.text)
+        (path,) = re.findall('href="(/s/[^"]+/r/[^"]+)"', listed.text)
         assert press(browser, f"{url.partition('/login')[0]}{path}", decision="approve").status_code == 200
     sandbox.wait_typed("npm run ship")
 

@@ -45,17 +45,22 @@ class Page:
 
 @dataclass(kw_only=True)
 class Phone:
-    """A browser with cookies and no script. `headers` go with every request."""
+    """A browser with cookies and no script. `headers` go with every request. A cookie has a name and a path."""
 
     port: int
     headers: Mapping[str, str] = field(default_factory=dict)
-    cookies: dict[str, str] = field(default_factory=dict)
+    cookies: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> str:
+        """The path of the list of who is logged in."""
+        return next(path for name, path in self.cookies if name == "tmux-sentry-session")
 
     def ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Page:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         sent = {**self.headers, **(headers or {})}
-        if self.cookies:
-            sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
+        if mine := [f"{name}={value}" for (name, below), value in self.cookies.items() if _is_below(path, below)]:
+            sent.setdefault("Cookie", "; ".join(mine))
         try:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
@@ -68,9 +73,10 @@ class Phone:
             if name.lower() == "set-cookie":
                 cookie, _, rest = value.partition(";")
                 key, _, text = cookie.partition("=")
-                self.cookies[key] = text.strip('"')
+                where = (key, re.findall(r"; Path=([^;]*)", f";{rest}")[0])
+                self.cookies[where] = text.strip('"')
                 if "max-age=0" in rest.lower():
-                    self.cookies.pop(key)
+                    self.cookies.pop(where)
         return page
 
     def get(self, path: str, **headers: str) -> Page:
@@ -84,6 +90,12 @@ class Phone:
     def answer(self, path: str, decision: str = "approve", **fields: str) -> Page:
         """Open a page and press a button on it."""
         return self.post(path, {**self.get(path).fields, "decision": decision, **fields})
+
+
+def _is_below(path: str, cookie: str) -> bool:
+    """Whether a cookie of this path is sent there (RFC 6265, section 5.1.4)."""
+    path = path.partition("?")[0]
+    return path == cookie or (path.startswith(cookie) and (cookie.endswith("/") or path[len(cookie)] == "/"))
 
 
 @dataclass(kw_only=True)

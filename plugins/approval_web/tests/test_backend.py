@@ -190,9 +190,19 @@ def test_a_factory_opens_nothing_and_loads_no_server(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_signals_stay_with_the_program(site: Any) -> None:
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+def test_signals_stay_with_the_program(serve: Any) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def ours(number: int, frame: object) -> None:
+        """What the program would do. A shell in the background ignores SIGINT, so what was set before says nothing."""
+
+    before = [signal.signal(number, ours) for number in numbers]
+    try:
+        serve()
+        assert [signal.getsignal(number) for number in numbers] == [ours, ours]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 # ------------------------------------------------------------------------------------ TLS
@@ -214,7 +224,7 @@ def test_pages_by_tls(serve: Any, office: Any, files: dict[str, str]) -> None:
     answer = connection.getresponse()
     assert answer.status == 200
     assert answer.getheader("Strict-Transport-Security") == "max-age=31536000"
-    assert str(answer.getheader("Set-Cookie")).startswith("__Host-")
+    assert str(answer.getheader("Set-Cookie")).startswith("__Secure-")
     connection.close()
 
 

@@ -301,24 +301,45 @@ def test_a_person_logs_in_and_answers_from_the_list(window: Window, site: Any, o
     window.leave(window.find(".list a").click)
     window.leave(window.find("button.yes").click)
     assert "Approved" in window.words
-    window.open(f"{site.backend.origin}/")
+    window.looks_right()
+    window.leave(window.find("header a").click)
     assert "Nothing waits" in window.words
+    mine = window.driver.current_url
     window.leave(window.find("header button").click)
     assert "You are logged out" in window.words
-    window.open(f"{site.backend.origin}/")
+    window.open(mine)
     assert "You are not logged in" in window.words
     assert window.errors == []
+
+
+def test_no_other_server_of_this_host_gets_a_cookie(window: Window, site: Any, office: Any) -> None:
+    """Cookies know no ports: a web server of an agent's own, on the same address, is sent what its paths allow."""
+    window.open(f"{site.backend.origin}/a/{office.link(office.ask())}")
+    window.open(f"{site.backend.origin}{site.login()}")
+    window.leave(window.find("main button").click)
+    mine = window.driver.current_url
+    got: list[tuple[str, str]] = []
+    with another_site("another", got.append) as other:
+        other = other.replace("localhost", "127.0.0.1")
+        for path in ("", "s/", "s/x/", "a/", "login/", "logout", "favicon.ico"):
+            window.open(f"{other}{path}")
+    assert {path for path, _ in got} >= {"/", "/s/", "/s/x/", "/a/", "/login/", "/logout"}
+    assert [cookie for _, cookie in got if cookie] == []
+    window.open(mine)
+    assert "1 request waits" in window.words
 
 
 # ----------------------------------------------------------------------- another site
 
 
 @contextmanager
-def another_site(page: str) -> Iterator[str]:
-    """A page on `localhost`, which for a browser is another site than 127.0.0.1."""
+def another_site(page: str, told: Callable[[tuple[str, str]], None] = lambda asked: None) -> Iterator[str]:
+    """A page on `localhost`, which for a browser is another site than 127.0.0.1. `told` gets each path that is asked
+    for, and the cookies that come with it."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            told((self.path, self.headers.get("Cookie", "")))
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()

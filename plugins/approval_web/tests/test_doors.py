@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tmux_sentry_approval_web.handles import home
+
 
 def test_a_login_link_asks_first_and_then_works_once(site: Any, office: Any) -> None:
     path, phone = site.login("ann"), site.phone()
@@ -15,15 +17,16 @@ def test_a_login_link_asks_first_and_then_works_once(site: Any, office: Any) -> 
     assert "Log in as ann?" in page.words
     assert site.phone().get(path).status == 200, "looking does not use it up"
     done = phone.post(path, page.fields)
-    assert (done.status, done.header("Location")) == (303, "/")
+    assert (done.status, done.header("Location")) == (303, phone.home)
     cookie = set(done.header("Set-Cookie").split("; "))
-    assert {"HttpOnly", "SameSite=lax", "Path=/", "Max-Age=43200"} <= cookie
-    assert phone.get("/").status == 200
+    assert {"HttpOnly", "SameSite=lax", f"Path={phone.home}", "Max-Age=43200"} <= cookie
+    assert re.fullmatch(r"/s/[A-Za-z0-9_-]{22}/", phone.home)
+    assert phone.get(phone.home).status == 200
     again = site.phone()
     assert again.post(path, page.fields).status == 403
     assert phone.post(path, page.fields).status == 403
     assert "has been used" in phone.get(path).words
-    assert again.get("/").status == 403
+    assert again.get(phone.home).status == 403
 
 
 def test_a_login_link_needs_its_form(site: Any, office: Any) -> None:
@@ -47,7 +50,8 @@ def test_an_old_login_link_opens_nothing_and_offers_none(site: Any, office: Any,
 
 def test_a_stranger_is_told_how_to_log_in(site: Any, office: Any) -> None:
     request = office.ask()
-    for path in ("/", f"/r/{request.request.id}"):
+    home = site.logged_in().home
+    for path in ("/", home, f"{home}r/{request.request.id}", "/s/x/", f"/s/x/r/{request.request.id}"):
         page = site.phone().get(path)
         assert page.status == 403
         assert "tmux-sentry approvals login" in page.words
@@ -58,10 +62,11 @@ def test_a_link_is_no_session_and_a_session_is_no_link(site: Any, office: Any) -
     request = office.ask()
     link = office.link(request)
     phone = site.phone()
-    phone.cookies["tmux-sentry-session"] = link
-    assert phone.get("/").status == 403
+    phone.cookies["tmux-sentry-session", home(link)] = link
+    assert phone.get(home(link)).status == 403
     assert phone.get(f"/login/{link}").status == 403
-    session = site.logged_in().cookies["tmux-sentry-session"]
+    member = site.logged_in()
+    session = member.cookies["tmux-sentry-session", member.home]
     assert site.phone().get(f"/login/{session}").status in (200, 403)
     used = site.phone()
     page = used.get(f"/login/{session}")
@@ -72,10 +77,10 @@ def test_a_link_is_no_session_and_a_session_is_no_link(site: Any, office: Any) -
 def test_who_is_logged_in_answers_without_a_code(site: Any, office: Any) -> None:
     request = office.ask(risk="high")
     phone = site.logged_in("ann")
-    listed = phone.get("/")
+    listed = phone.get(phone.home)
     assert "1 request waits" in listed.words
     assert "High risk" in listed.words
-    (path,) = re.findall('href="(/r/[^"]+)"', listed.text)
+    (path,) = re.findall('href="(/s/[^"]+/r/[^"]+)"', listed.text)
     page = phone.get(path)
     assert "Code" not in page.words
     assert "You answer as ann" in page.words
@@ -87,27 +92,75 @@ def test_who_is_logged_in_answers_without_a_code(site: Any, office: Any) -> None
     again = phone.post(path, {**page.fields, "decision": "approve"})
     assert again.status == 200
     assert "recorded already" in again.words
-    assert "Nothing waits" in phone.get("/").words
+    assert f'<a href="{phone.home}">Requests that wait</a>' in again.text
+    assert "Nothing waits" in phone.get(phone.home).words
 
 
 def test_the_form_of_a_session_is_for_that_session(site: Any, office: Any) -> None:
-    path = f"/r/{office.ask().request.id}"
+    request = office.ask().request.id
     ann, bob = site.logged_in("ann"), site.logged_in("bob")
-    fields = {**ann.get(path).fields, "decision": "approve"}
-    assert bob.post(path, fields).status == 403
-    ann.cookies["tmux-sentry-session"] = bob.cookies["tmux-sentry-session"]
-    assert ann.post(path, fields).status == 403
-    assert site.phone().post(path, fields).status == 403
+    anns, bobs = f"{ann.home}r/{request}", f"{bob.home}r/{request}"
+    fields = {**ann.get(anns).fields, "decision": "approve"}
+    for phone in (bob, site.phone()):
+        for path in (anns, bobs):
+            assert phone.post(path, fields).status == 403
+    ann.cookies["tmux-sentry-session", bob.home] = bob.cookies["tmux-sentry-session", bob.home]
+    assert ann.post(bobs, fields).status == 403
     assert office.typed == []
+
+
+def test_the_addresses_of_one_session_are_not_those_of_another(site: Any, office: Any) -> None:
+    """Whatever cookie comes along: as if nobody were logged in, and with no other answer."""
+    request = office.ask().request.id
+    ann, bob, nobody = site.logged_in("ann"), site.logged_in("bob"), site.phone()
+    form = ann.get(f"{ann.home}r/{request}").fields
+    sent = {"Cookie": "; ".join(f"{name}={value}" for (name, _), value in ann.cookies.items())}
+    before = office.dump()
+    for other in (bob.home, "/s/x/", f"{ann.home[:-2]}/"):
+        for rest in ("", "?page=1", f"r/{request}", "r/nothing"):
+            page = ann.get(other + rest, **sent)
+            assert (page.status, page.text) == (403, nobody.get(other + rest).text)
+        for rest in (f"r/{request}", "logout"):
+            page = ann.post(other + rest, {**form, "decision": "approve"}, **sent)
+            assert (page.status, page.text) == (403, nobody.post(other + rest, form).text)
+    assert office.dump() == before
+    assert ann.get(ann.home).status == 200
+
+
+@pytest.mark.parametrize("settings", [{}, {"base": "https://sentry.example.org"}], ids=["loopback", "https"])
+def test_every_cookie_is_for_its_page_only(serve: Any, office: Any, settings: dict[str, str]) -> None:
+    """A browser sends a cookie to every port of the host; by its path, to nobody who does not know that."""
+    site = serve(**settings)
+    phone = site.phone(**({"Host": "sentry.example.org"} if settings else {}))
+    link, old = f"/a/{office.link(office.ask())}", f"/a/{office.link(office.ask())}"
+    login = f"/login/{site.login().rpartition('/')[2]}"
+    form = phone.get(login).fields
+    location = phone.post(login, form).header("Location")
+    for path in (
+        location,
+        f"{location}?page=2",
+        link,
+        "/",
+        "/nowhere",
+        "/a/bad%3B%20Path=%2F",
+        "/login/x%3B%20Path=%2F",
+    ):
+        phone.get(path)
+    office.clock.advance(3700)
+    fresh = phone.get(old).fields
+    assert phone.post(f"{old}/renew", fresh).status == 200
+    assert {path for _, path in phone.cookies} == {link, old, login, location}
+    assert all(name.startswith("__Secure-") == bool(settings) for name, _ in phone.cookies)
 
 
 def test_the_form_of_one_request_is_not_that_of_another(site: Any, office: Any) -> None:
     one, other = office.ask("make one"), office.ask("make other")
     phone = site.logged_in()
-    fields = {**phone.get(f"/r/{one.request.id}").fields, "decision": "approve"}
-    assert phone.post(f"/r/{other.request.id}", fields).status == 403
-    right = phone.get(f"/r/{other.request.id}").fields
-    page = phone.post(f"/r/{other.request.id}", {**fields, "csrf": right["csrf"]})
+    first, second = f"{phone.home}r/{one.request.id}", f"{phone.home}r/{other.request.id}"
+    fields = {**phone.get(first).fields, "decision": "approve"}
+    assert phone.post(second, fields).status == 403
+    right = phone.get(second).fields
+    page = phone.post(second, {**fields, "csrf": right["csrf"]})
     assert page.status == 409
     assert office.typed == []
 
@@ -115,31 +168,31 @@ def test_the_form_of_one_request_is_not_that_of_another(site: Any, office: Any) 
 def test_an_unknown_request_is_nowhere(site: Any, office: Any) -> None:
     phone = site.logged_in()
     for name in ("nothing", "%00", "%2e%2e", "x" * 2000, "%3Cscript%3E"):
-        page = phone.get(f"/r/{name}")
+        page = phone.get(f"{phone.home}r/{name}")
         assert page.status == 404
         assert "<script" not in page.text
 
 
 def test_a_session_ends_when_it_is_over_or_logged_out(site: Any, office: Any) -> None:
     phone, other = site.logged_in(), site.logged_in()
-    form = phone.get("/").fields
+    mine, form = phone.home, phone.get(phone.home).fields
     stolen = dict(phone.cookies)
-    assert phone.post("/logout", {}).status == 403
-    assert phone.get("/").status == 200
-    page = phone.post("/logout", form)
+    assert phone.post(f"{mine}logout", {}).status == 403
+    assert phone.get(mine).status == 200
+    page = phone.post(f"{mine}logout", form)
     assert page.status == 200
-    assert "tmux-sentry-session" not in phone.cookies
+    assert "tmux-sentry-session" not in {name for name, _ in phone.cookies}
     phone.cookies.update(stolen)
-    assert phone.get("/").status == 403
+    assert phone.get(mine).status == 403
     office.clock.advance(12 * 3600)
-    assert other.get("/").status == 403
+    assert other.get(other.home).status == 403
 
 
 def test_more_requests_than_anybody_has_are_listed_fifty_a_page(site: Any, office: Any) -> None:
     for number in range(230):
         office.ask(f"make {number}", stage=f"s{number}")
     phone = site.logged_in()
-    page, seen, path = phone.get("/"), [], "/"
+    page, seen, path = phone.get(phone.home), [], phone.home
     assert "230 requests wait" in page.words
     assert "Page 1 of 5" in page.words
     assert "Previous" not in page.words
@@ -152,7 +205,7 @@ def test_more_requests_than_anybody_has_are_listed_fifty_a_page(site: Any, offic
     assert len(set(seen)) == 230
     assert "Page 5 of 5" in page.words
     for odd in ("?page=0", "?page=-1", "?page=99999999", "?page=x", "?page=9" + "9" * 500, "?page=%00", "?page=%C2%B2"):
-        assert phone.get(f"/{odd}").status == 200
+        assert phone.get(f"{phone.home}{odd}").status == 200
 
 
 def test_without_a_base_url_a_login_is_opened_on_this_machine_and_nothing_else_has_a_link(site: Any) -> None:

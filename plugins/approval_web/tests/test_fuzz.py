@@ -42,14 +42,17 @@ def places(site: Any, office: Any) -> list[str]:
     link = office.link(request)
     return [
         "/", "/?page=2", "/logout", "/favicon.ico", f"/a/{link}", f"/a/{link}/renew", f"/a/{link}/",
-        f"/r/{request.request.id}",
+        "/s/", "/s/x/", "/s/x/logout", f"/s/x/r/{request.request.id}",
         site.login(), "/a/", "/login/", "/r/", "//", "/a/../r", "/static/style.css",
     ]  # fmt: skip
 
 
 def test_requests_of_any_shape(site: Any, office: Any, places: list[str]) -> None:
     before = office.dump()
-    session = site.logged_in().cookies["tmux-sentry-session"]
+    phone = site.logged_in()
+    session = phone.cookies["tmux-sentry-session", phone.home]
+    id = office.store.pending_approvals()[0].request.id
+    places += [f"{phone.home}{rest}" for rest in ("", "?page=2", "logout", f"r/{id}", "r/", "nowhere")]
     before = office.dump()
 
     @FUZZ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tmux_sentry_approval_web import seals, words
 from tmux_sentry_approval_web.asking import Asking
 from tmux_sentry_approval_web.doors import Doors
 from tmux_sentry_approval_web.forms import BadForm, read_form
+from tmux_sentry_approval_web.handles import home
 from tmux_sentry_approval_web.headers import every_answer
 from tmux_sentry_approval_web.limits import Buckets
 from tmux_sentry_approval_web.peers import Doorkeeper, Peer, Unwelcome
@@ -31,6 +33,8 @@ from tmux_sentry_approval_web.visit import FORM, SESSION, Reply, Stop, Visit, bu
 log = logging.getLogger("tmux_sentry.approval_web")
 
 _TEMPLATES = Path(__file__).with_name("templates")
+#: What is no token cannot stand in a cookie's path: it could say more than that.
+_TOKEN = re.compile(r"/(?:a|login)/[A-Za-z0-9_.~-]+(?=/|\Z)")
 Work = Callable[[Visit], Reply]
 
 
@@ -47,10 +51,11 @@ def build(desk: ApprovalDesk, settings: Settings, port: int) -> tuple[ASGIApp, l
         Route("/a/{token}/renew", pages.post(asking.renew), methods=["POST"]),
         Route("/login/{token}", pages.get(doors.ask), methods=["GET"]),
         Route("/login/{token}", pages.post(doors.login), methods=["POST"]),
-        Route("/logout", pages.post(doors.logout), methods=["POST"]),
-        Route("/r/{id}", pages.get(asking.request), methods=["GET"]),
-        Route("/r/{id}", pages.post(asking.decide), methods=["POST"]),
-        Route("/", pages.get(doors.waiting), methods=["GET"]),
+        Route("/s/{handle}/", pages.get(doors.waiting), methods=["GET"]),
+        Route("/s/{handle}/logout", pages.post(doors.logout), methods=["POST"]),
+        Route("/s/{handle}/r/{id}", pages.get(asking.request), methods=["GET"]),
+        Route("/s/{handle}/r/{id}", pages.post(asking.decide), methods=["POST"]),
+        Route("/", pages.get(doors.outside), methods=["GET"]),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: pages.no_route})
     app.router.redirect_slashes = False
@@ -111,14 +116,19 @@ class _Pages:
         peer: Peer = request.scope["tmux_sentry.peer"]
         language = words.language(request.headers.get("accept-language", ""))
         cookie = request.cookies.get(_cookie("form", peer), "")
+        path = {name: str(value) for name, value in request.path_params.items()}
+        session = request.cookies.get(_cookie("session", peer), "")[:500]
+        if home(session) != f"/s/{path.get('handle', '')}/":
+            session = ""
         return Visit(
             peer=peer,
             language=language,
             say=words.speaker(language),
             nonce=seals.nonce(cookie),
             cookie=cookie,
-            session=request.cookies.get(_cookie("session", peer), "")[:500],
-            path=dict(request.path_params),
+            session=session,
+            home=home(session) if session else _of_token(request.scope["path"]),
+            path=path,
             query=dict(request.query_params),
             form=form or {},
         )
@@ -132,19 +142,24 @@ class _Pages:
             page = self._templates.get_template(reply.template)
             text = page.render(**reply.values, _=visit.say, language=visit.language)
             response = HTMLResponse(text, reply.status)
-            # Strict: no request that another site begins brings it. Its path is / because __Host- wants that.
-            response.set_cookie(
-                _cookie("form", visit.peer), visit.nonce, FORM, secure=secure, httponly=True, samesite="strict"
-            )
+            if visit.home and reply.session is None:
+                # Strict: no request that another site begins brings it.
+                response.set_cookie(
+                    _cookie("form", visit.peer), visit.nonce, FORM, path=visit.home, secure=secure, httponly=True,
+                    samesite="strict",
+                )  # fmt: skip
         if reply.wait:
             response.headers["Retry-After"] = str(reply.wait)
         if reply.session:
-            # Lax, so that a link to a request in a message finds the person logged in; forms have their seal.
+            # Lax, so that it comes along when a login that began elsewhere leads on to the list; forms have their seal.
             response.set_cookie(
-                _cookie("session", visit.peer), reply.session, SESSION, secure=secure, httponly=True, samesite="lax"
-            )
+                _cookie("session", visit.peer), reply.session, SESSION, path=home(reply.session), secure=secure,
+                httponly=True, samesite="lax",
+            )  # fmt: skip
         elif reply.session is not None:
-            response.delete_cookie(_cookie("session", visit.peer), secure=secure, httponly=True, samesite="lax")
+            response.delete_cookie(
+                _cookie("session", visit.peer), path=visit.home, secure=secure, httponly=True, samesite="lax"
+            )
         return response
 
     async def _carry_out(self, work: Work, visit: Visit, *, sent: bool) -> Reply:
@@ -202,5 +217,12 @@ class _Guard:
 
 
 def _cookie(what: str, peer: Peer) -> str:
-    """With __Host- no other host of the same domain can set it."""
-    return f"{'__Host-' if peer.secure else ''}tmux-sentry-{what}"
+    """With __Secure- only a page by https can have set it. (__Host- would want the path /, and so give it to other
+    ports.)"""
+    return f"{'__Secure-' if peer.secure else ''}tmux-sentry-{what}"
+
+
+def _of_token(path: str) -> str:
+    """The path of a link's or a login's page, which this one is or is below; "" for others."""
+    found = _TOKEN.match(path)
+    return found[0] if found else ""

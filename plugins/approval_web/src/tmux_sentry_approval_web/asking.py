@@ -74,11 +74,11 @@ class Asking:
     # ------------------------------------------------------------------ in a session
 
     def request(self, visit: Visit) -> Reply:
-        """GET /r/ID."""
+        """GET /s/HANDLE/r/ID."""
         return self._page(visit, self._of_session(visit), self._action(visit))
 
     def decide(self, visit: Visit) -> Reply:
-        """POST /r/ID."""
+        """POST /s/HANDLE/r/ID."""
         self._sealed(visit, self._action(visit))
         view = self._of_session(visit)
         return self._answer(visit, view, visit.session, self._action(visit), view.request.id)
@@ -92,26 +92,35 @@ class Asking:
 
     def person(self, visit: Visit) -> str:
         """Who is logged in. Raises Stop."""
-        say = visit.say
-        text = say("To log in, type this on the machine that tmux-sentry runs on, and open the address that it prints:")
         if visit.session:
             try:
                 return clean(self._desk.who(visit.session), 100)
             except LinkRefused as error:
                 if (reply := self.refused(visit, error)).status == 429:
                     raise Stop(reply) from None
-        values = {"title": say("You are not logged in"), "text": (text,), "command": "tmux-sentry approvals login"}
-        raise Stop(Reply(values=values, status=403))
+        raise Stop(self.stranger(visit))
+
+    @staticmethod
+    def stranger(visit: Visit) -> Reply:
+        """Nobody is logged in here: no session, one that is over, or the pages of another one."""
+        say = visit.say
+        text = (
+            say("A browser that is logged in has its list at the address to which the login led."),
+            say("To log in, type this on the machine that tmux-sentry runs on, and open the address that it prints:"),
+        )
+        values = {"title": say("You are not logged in"), "text": text, "command": "tmux-sentry approvals login"}
+        return Reply(values=values, status=403)
 
     @staticmethod
     def _action(visit: Visit) -> str:
-        return f"/r/{visit.path['id']}"
+        return f"{visit.home}r/{visit.path['id']}"
 
     # ----------------------------------------------------------------------- both
 
     def _page(self, visit: Visit, view: ApprovalView, action: str, status: int = 200, **values: Any) -> Reply:
         seal = self._seals.make(visit.nonce, self._what(visit, action))
-        shows = {"r": shown(view, visit.say), "action": action, "seal": seal, "comment": "", "notice": None, **values}
+        shows = {"r": shown(view, visit.say), "action": action, "seal": seal, "comment": "", "notice": None}
+        shows |= {"list": visit.home if visit.session else "", **values}
         return Reply(template="request.html", values=shows, status=status)
 
     def _answer(self, visit: Visit, view: ApprovalView, token: str, action: str, request_id: str = "") -> Reply:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from tmux_sentry import ApprovalDesk, LinkRefused, clean
 from tmux_sentry_approval_web.asking import Asking
+from tmux_sentry_approval_web.handles import home
 from tmux_sentry_approval_web.seals import Seals
 from tmux_sentry_approval_web.shown import shown
 from tmux_sentry_approval_web.visit import Reply, Stop, Visit, message, unsealed
@@ -40,17 +41,21 @@ class Doors:
             session = self._desk.login(visit.path["token"])
         except LinkRefused as error:
             raise Stop(self._asking.refused(visit, error)) from None
-        return Reply(to="/", status=303, session=session)
+        return Reply(to=home(session), status=303, session=session)
 
     def logout(self, visit: Visit) -> Reply:
-        """POST /logout."""
+        """POST /s/HANDLE/logout."""
         self._sealed(visit, f"/logout {visit.session}")
         with suppress(LinkRefused):  # it is over already
             self._desk.logout(visit.session)
         return Reply(values={"title": visit.say("You are logged out"), "text": ()}, session="")
 
+    def outside(self, visit: Visit) -> Reply:
+        """GET /: no session's list is here, as its cookie would then be sent to every port of this host."""
+        return self._asking.stranger(visit)
+
     def waiting(self, visit: Visit) -> Reply:
-        """GET /: what waits, oldest first."""
+        """GET /s/HANDLE/: what waits, oldest first."""
         who = self._asking.person(visit)
         word = visit.query.get("page", "1")
         page = int(word) if word.isascii() and word.isdigit() and len(word) < 9 else 1
@@ -62,6 +67,7 @@ class Doors:
             views, total = self._desk.pending(visit.session, (page - 1) * PAGE, PAGE)
         values = {
             "who": who,
+            "home": visit.home,
             "rows": [shown(view, visit.say) for view in views],
             "total": total,
             "page": page,

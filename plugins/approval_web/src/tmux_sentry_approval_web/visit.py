@@ -17,7 +17,11 @@ FORM, SESSION = 4 * 3600, 12 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One request. `cookie` is the nonce as it came ("" if none), `nonce` the one that this browser has from now on."""
+    """One request. `cookie` is the nonce as it came ("" if none), `nonce` the one that this browser has from now on.
+
+    `session` is "" too where it belongs to other addresses than the one that was asked for. `home` is the path below
+    which the cookies of this page are sent: that of the link, or of the session; "" elsewhere.
+    """
 
     peer: Peer
     language: str
@@ -25,6 +29,7 @@ class Visit:
     nonce: str
     cookie: str = ""
     session: str = ""
+    home: str = ""
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)

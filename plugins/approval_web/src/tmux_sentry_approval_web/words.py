@@ -83,6 +83,8 @@ _CHINESE = {
     "Log out": "退出登录",
     "You are logged out": "您已退出登录",
     "You are not logged in": "您尚未登录",
+    "A browser that is logged in has its list at the address to which the login led.":
+        "已登录的浏览器，其列表位于登录后转到的地址。",
     "To log in, type this on the machine that tmux-sentry runs on, and open the address that it prints:":
         "如需登录，请在运行 tmux-sentry 的机器上输入以下命令，并打开它显示的地址：",
     "{count} requests wait": "有 {count} 个请求在等待",
