@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ STANDIN = """
             with open("asked.log", "a") as file:
                 file.write(json.dumps(asked) + "\\n")
             answer = json.loads(Path("answer.json").read_text())
-            return CheckResult(status=CheckStatus(answer.pop("status")), next_in=0.05, **answer)
+            return CheckResult(status=CheckStatus(answer.pop("status")), **{"next_in": 0.05, **answer})
 
     SCHEMA = {
         "$id": "urn:standin",
@@ -100,7 +101,7 @@ def room(sandbox: Any) -> Room:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [("success", 0), ("pending", 0), ("needs_attention", 0), ("failure", 1), ("unknown", 1)]
+    ("status", "code"), [("success", 0), ("pending", 0), ("needs_attention", 1), ("failure", 1), ("unknown", 1)]
 )
 def test_one_question_by_hand_prints_what_was_seen(room: Room, status: str, code: int) -> None:
     room.says(status, detail="step 3\x1b[2J", url="https://ci/7", percent=43.0, log_tail="one\ntwo\x07")
@@ -126,9 +127,12 @@ def test_it_waits_for_the_final_answer_where_it_is_told_to(room: Room) -> None:
     room.says("success", detail="done")
     assert process.end() == 0
     assert process.lines == ["success: done"]
-    assert [asked["memory"] for asked in room.asked()[:2]] == [{}, {"started": 1}]
+    first, *others = room.asked()
+    assert [first["memory"], others[0]["memory"]] == [{}, {"started": 1}]
+    assert {first["id"]} == {asked["id"] for asked in others}
     room.says("pending", detail="still")
     assert room.test("standin", "job=x", "--wait", "100ms").returncode == 1
+    assert room.asked()[-1]["id"] != first["id"]
 
 
 def test_what_a_stage_would_have_typed_and_when_can_be_said(room: Room) -> None:
@@ -259,9 +263,32 @@ def test_after_a_kill_the_check_goes_on_with_what_it_remembered(room: Room) -> N
 def test_at_its_deadline_the_stage_fails_with_what_was_seen_last(room: Room) -> None:
     sandbox = room.sandbox
     sandbox.pane()
-    room.says("unknown", detail="HTTP 404: not found, or no access")
+    room.says("pending", detail="waits for a runner")
     run = room.watch("--once", max_wait="700ms")
     assert run.end() == 1
     (row,) = sandbox.rows("SELECT status, reason FROM stage_history")
     assert row["status"] == "timed_out"
-    assert row["reason"] == "the external check did not finish in its max_wait: HTTP 404: not found, or no access"
+    assert row["reason"] == "the external check did not finish in its max_wait: waits for a runner"
+
+
+def test_a_check_that_ended_before_its_deadline_counts_though_nobody_had_asked_since(room: Room) -> None:
+    sandbox = room.sandbox
+    sandbox.pane()
+    room.says("pending", next_in=3600.0)
+    run = room.watch("--once", max_wait="3s")
+    sandbox.wait(lambda: len(room.asked()) == 1, "the first question")
+    room.says("success")
+    assert run.end() == 0
+    assert len(room.asked()) == 2
+
+
+def test_a_check_that_ended_while_nothing_ran_counts_though_its_deadline_has_passed(room: Room) -> None:
+    sandbox = room.sandbox
+    sandbox.pane()
+    run = room.watch("--once", max_wait="5s")
+    sandbox.wait(lambda: len(room.asked()) > 0, "a question")
+    run.end(signal.SIGKILL)
+    room.says("success")
+    deadline = sandbox.rows("SELECT strftime('%s', started_at) AS at FROM stage_history")[0]
+    sandbox.wait(lambda: time.time() > float(deadline["at"]) + 6.0, "the deadline")
+    assert room.watch("--once", max_wait="5s").end() == 0
