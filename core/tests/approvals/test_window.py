@@ -206,6 +206,19 @@ def test_two_links_that_name_nobody_are_one_voice(room: Room, other: str) -> Non
     assert room.status(request_id) == "pending"
 
 
+def test_an_answer_by_a_link_that_another_used_up_in_between_decides_nothing(room: Room) -> None:
+    request_id = room.ask(required=2)
+    token, digest = room.link(request_id), room.digest(request_id)
+
+    def after_another(what: Callable[[], object]) -> object:
+        assert room.window.vote(token, approved=True, digest=digest).counted
+        return what()
+
+    slow = Window(replace(room.window._ports, on_loop=after_another), room.tokens)
+    assert slow.vote(token, approved=False, digest=digest).words == "this link has been used"
+    assert room.status(request_id) == "pending"
+
+
 @pytest.mark.parametrize("digest", ["", "0" * 64, "none"])
 def test_an_answer_to_something_else_than_was_shown_does_not_count(room: Room, digest: str) -> None:
     request_id = room.ask()
