@@ -402,14 +402,23 @@ def test_a_login_link_opens_one_session(room: Room) -> None:
 
 
 def test_of_twenty_logins_at_once_by_one_link_one_gets_a_session(room: Room) -> None:
-    token = room.window.invite("ann")
+    token, count = room.window.invite("ann"), 20
     sessions: list[str] = []
+    looked, turn = threading.Barrier(count, timeout=30), threading.Lock()
+
+    def on_loop(what: Callable[[], object]) -> object:
+        """Not before everybody has seen the link as a good one."""
+        looked.wait()
+        with turn:
+            return what()
+
+    window = Window(replace(room.window._ports, on_loop=on_loop), room.tokens)
 
     def log_in() -> None:
         with suppress(LinkRefused):
-            sessions.append(room.window.login(token))
+            sessions.append(window.login(token))
 
-    threads = [threading.Thread(target=log_in) for _ in range(20)]
+    threads = [threading.Thread(target=log_in) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
