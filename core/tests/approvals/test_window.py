@@ -299,10 +299,25 @@ def test_a_fresh_link_goes_by_the_channel_of_the_old_one_and_not_again_and_again
     assert "by wechat_work" in room.window.renew(token)
     assert room.again == [f"{request_id} wechat_work"]
     room.link(request_id, channel="wechat_work")  # which that message brings
-    assert "a moment ago" in room.window.renew(token)
-    room.clock.advance(FRESH)
+    room.clock.advance(0.5)
+    again = "a link was sent a moment ago: look at your messages, or try again in 60 s"
+    assert room.window.renew(token) == again
+    room.clock.advance(FRESH - 1)
+    assert room.window.renew(token) == again.replace("60", "1")
+    room.clock.advance(0.5)
     room.window.renew(token)
     assert len(room.again) == 2
+
+
+def test_of_a_link_that_lives_for_less_than_a_minute_no_fresh_one_is_claimed(room: Room) -> None:
+    room.links = replace(room.links, ttl=10.0)
+    token = room.link(room.ask())
+    room.clock.advance(10)
+    said = room.window.renew(token)
+    assert said == "a link was sent a moment ago: look at your messages, or try again in 50 s"
+    assert room.again == []
+    room.clock.advance(50)
+    assert "on its way" in room.window.renew(token)
 
 
 def test_a_fresh_link_is_for_who_had_a_genuine_one_and_for_what_is_open(room: Room) -> None:

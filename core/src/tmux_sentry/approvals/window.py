@@ -5,6 +5,7 @@ Reading is done on the caller's thread; whatever changes something is done by th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -150,8 +151,9 @@ class Window:
         if stored.status != PENDING:
             return f"nothing to send: the request is {stored.status}"
         newest = self._ports.store.newest_link(link.approval_id, link.channel)
-        if newest is not None and self._ports.clock.now() - newest < FRESH:
-            return "a fresh link was sent a moment ago; look at your messages"
+        wait = 0.0 if newest is None else newest + FRESH - self._ports.clock.now()
+        if wait > 0:
+            return f"a link was sent a moment ago: look at your messages, or try again in {math.ceil(wait)} s"
         self._on_loop(lambda: self._ports.resend(stored, link.channel))
         return f"a fresh link is on its way by {clean(link.channel, 60)}"
 
