@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import paramiko
 import pytest
 
 from tmux_sentry.errors import Unreachable
@@ -249,8 +251,45 @@ def test_a_reset_connection_ends_its_channels(ssh_server: SshServer, proxied: Tc
     channel = transport.open(["cat"])
     assert proxied.reset() == 1
     assert channel.read() == b""
+    before = [thread for thread in threading.enumerate() if thread.name == "ssh@nas"]
     assert transport.run(["echo", "again"]).stdout == b"again\n"
     assert proxied.accepted == 2
+    wait(lambda: sum(thread.is_alive() for thread in before) == 0, "the end of its threads", BEAT / 2)
+
+
+class Slams(paramiko.ServerInterface):
+    """A server that lets everybody in and ends the connection when a channel is opened."""
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        self._transport = transport
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return paramiko.AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        self._transport.close()
+        return paramiko.OPEN_FAILED_CONNECT_FAILED
+
+
+def test_of_a_connection_that_gives_no_channel_nothing_is_left(ssh_server: SshServer, connect: Connect) -> None:
+    def serve() -> None:
+        transport = paramiko.Transport(listener.accept()[0])
+        transport.add_server_key(paramiko.PKey.from_path(ssh_server.host_key))
+        transport.start_server(threading.Event(), Slams(transport))
+
+    before = set(threading.enumerate())
+    with socket.create_server((ssh_server.host, 0)) as listener:
+        port = listener.getsockname()[1]
+        key = ssh_server.host_key.with_suffix(".pub").read_text().split()[:2]
+        ssh_server.known_hosts.write_text(f"[{ssh_server.host}]:{port} {' '.join(key)}\n")
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(Unreachable, match="the SSH connection was lost"):
+            connect(ssh_server, port=port).open(["cat"])
+    ours = [thread for thread in threading.enumerate() if thread not in before and thread.name == "ssh@nas"]
+    wait(lambda: not any(thread.is_alive() for thread in ours), "the end of its threads", BEAT / 2)
 
 
 def test_reset_gives_up_what_hangs(ssh_server: SshServer, proxied: TcpProxy, connect: Connect) -> None:

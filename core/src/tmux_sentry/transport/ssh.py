@@ -136,7 +136,10 @@ class SshTransport:
 
     def _on_a_link(self) -> tuple[paramiko.Channel, Link] | None:
         with self._lock:
-            links = self._links = [link for link in self._links if link.alive]
+            dead = [link for link in self._links if not link.alive]
+            links = self._links = [link for link in self._links if link not in dead]
+        for link in dead:
+            link.close()  # what it went through may still be there
         for link in links:
             try:
                 return link.session(), link
@@ -155,9 +158,12 @@ class SshTransport:
             dial = self._dial = Dial(target)
         try:
             link = Link(self._host, dial)
-            channel = link.session()
+            try:
+                channel = link.session()
+            except BaseException:
+                link.close()
+                raise
         except Full:
-            link.close()
             what = f"{self._host}: the SSH server allows no channel"
             raise Unreachable(what, "", "check MaxSessions in its sshd_config") from None
         finally:
