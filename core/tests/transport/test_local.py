@@ -57,6 +57,23 @@ def test_what_is_written_comes_back(transport: LocalTransport) -> None:
     assert data == b"one\n\xff\x00two\n"
 
 
+def test_a_program_is_also_found_where_people_install_it(
+    transport: LocalTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """launchd and systemd give a bare PATH; what comes first on it still does."""
+    for folder, word in ((tmp_path / ".local/bin", "theirs"), (tmp_path / "first", "first")):
+        folder.mkdir(parents=True)
+        for name in ("only-there",) if word == "theirs" else ("both",):
+            (folder / name).write_text(f"#!/bin/sh\necho {word}\n")
+            (folder / name).chmod(0o755)
+    (tmp_path / ".local/bin/both").symlink_to(tmp_path / ".local/bin/only-there")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}/first:/usr/bin:/bin")
+    assert transport.run(["only-there"]).stdout == b"theirs\n"
+    assert read_all(transport.open(["only-there"])) == b"theirs\n"
+    assert transport.run(["both"]).stdout == b"first\n"
+
+
 def test_arguments_meet_no_shell(transport: LocalTransport) -> None:
     assert transport.run(["printf", "%s|", "a b", "$HOME", "; echo x"]).stdout == b"a b|$HOME|; echo x|"
 

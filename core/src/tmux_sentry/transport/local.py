@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tmux_sentry.contracts import Completed
 from tmux_sentry.errors import Unreachable
+from tmux_sentry.transport.remote import PLACES
 
 _CHUNK = 1 << 16
 _WRITE_TIMEOUT = 10.0
@@ -32,6 +33,7 @@ class LocalChannel:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=_environment(),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -144,6 +146,7 @@ class LocalTransport:
                 capture_output=True,
                 timeout=timeout,
                 start_new_session=True,
+                env=_environment(),
                 check=False,
             )
         except FileNotFoundError:
@@ -178,6 +181,14 @@ class LocalTransport:
             channels, self._channels = self._channels, []
         for channel in channels:
             channel.close()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with the places behind its PATH in which programs are looked for on other hosts too."""
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), *map(os.path.expandvars, PLACES)]),
+    }
 
 
 def _groups_from_proc(pid: int) -> tuple[int, int] | None:

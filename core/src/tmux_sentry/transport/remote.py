@@ -15,8 +15,10 @@ _PLAIN = re.compile(r"[^'\\!\n\r\0]+|['\\!]")
 # A quote in double quotes; backslash and history mark after a backslash, outside of all quotes.
 _OUTSIDE = {"'": '"\'"', "\\": "\\\\", "!": "\\!"}
 
-# Where tmux is on machines whose ssh commands get a bare PATH: Homebrew, MacPorts, Entware on a NAS, by hand.
-_PATH = "PATH=$PATH:/usr/local/bin:/opt/homebrew/bin:/opt/local/bin:/opt/bin:$HOME/.local/bin; export PATH"
+#: Where tmux is on machines whose ssh commands, launchd or systemd get a bare PATH: Homebrew, MacPorts, Entware on a
+#: NAS, by hand. `$HOME` is the user's.
+PLACES = ("/usr/local/bin", "/opt/homebrew/bin", "/opt/local/bin", "/opt/bin", "$HOME/.local/bin")
+_PATH = f"PATH=$PATH:{':'.join(PLACES)}; export PATH"
 _OPEN = f'{_PATH}; n=$1; shift; echo "$n $$"; exec "$@" 2>/dev/null'
 _RUN = f'{_PATH}; n=$1; shift; echo "$n $$"; echo "$n $$" >&2; exec "$@"'
 
