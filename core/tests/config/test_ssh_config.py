@@ -159,6 +159,24 @@ def test_include_is_not_followed_and_told_once(file: Path, caplog: pytest.LogCap
     assert caplog.messages == [f"{file}:1: Include is not followed"]
 
 
+LEFT_OUT = {
+    "an alias of a key": (
+        "HostKeyAlias other\n",
+        "HostKeyAlias is not supported: the key is looked for under the machine's own name",
+    ),
+    "a Match with an equals sign": ("Match host=nas\n", "Match host=nas is not supported, and its block is left out"),
+    "a Match that we do not know": ("Match tagged x\n", "Match tagged is not supported, and its block is left out"),
+}
+
+
+@pytest.mark.parametrize(("line", "told"), LEFT_OUT.values(), ids=LEFT_OUT)
+def test_what_is_left_out_is_told_once(file: Path, caplog: pytest.LogCaptureFixture, line: str, told: str) -> None:
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert lookup(file, f"Port 5\n{line} Port 6\n") == SshConfigHost(hostname="nas", port=5)
+    assert caplog.messages == [f"{file}:2: {told}"]
+
+
 BAD = {
     "a keyword alone": ("User a\nPort\n", ":2 is not understood"),
     "an open quote": ('User a\nMatch exec "x\n', ":2 is not understood"),

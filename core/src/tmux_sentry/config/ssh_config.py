@@ -3,7 +3,7 @@
 paramiko matches its blocks, but sees only the keywords that are honoured, with its mistakes taken out of their way. All
 measured with 5.1: `Match exec` runs its command during a lookup; a `Match` word in capitals or one that it does
 not know always matches; a comment behind a value becomes part of it; CanonicalizeHostname asks the DNS; Include is
-skipped without a word.
+skipped without a word, and so is HostKeyAlias.
 """
 
 from __future__ import annotations
@@ -147,6 +147,8 @@ def _honoured(path: Path, text: str, user_home: Path, runs: bool, trusted: bool)
             _tell(f"{place}: Include is not followed")
         elif skipping:
             continue
+        elif key == "hostkeyalias":
+            _tell(f"{place}: HostKeyAlias is not supported: the key is looked for under the machine's own name")
         elif key == "proxycommand":
             kept.append(f"ProxyCommand {value}")
         elif key in _HONOURED:
@@ -182,7 +184,7 @@ def _criteria(place: str, words: list[str], runs: bool) -> list[str] | None:
             _log.info("%s: Match exec is left out; ssh.allow_exec: true in hosts.yaml runs it", place)
             return None
         if name not in _CRITERIA + _BARE_CRITERIA:
-            _log.info("%s: Match %s is not supported and left out", place, name)
+            _tell(f"{place}: Match {name} is not supported, and its block is left out")
             return None
         criteria.append(word.lower())
         criteria += islice(rest, 0 if name in _BARE_CRITERIA else 1)
