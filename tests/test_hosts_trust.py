@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -130,6 +131,22 @@ def test_a_revoked_key_cannot_be_trusted(sandbox: Any, ssh_server: SshServer, kn
     assert line(ssh_server) not in known_hosts.read_text()
 
 
+@pytest.mark.parametrize("config", ["UserKnownHostsFile none", "UserKnownHostsFile /etc/ssh/ssh_known_hosts"])
+def test_the_file_of_the_system_is_never_written(sandbox: Any, ssh_server: SshServer, config: str) -> None:
+    write_hosts(sandbox, nas=ssh_server)
+    ssh_config = sandbox.path / "user" / ".ssh" / "config"
+    ssh_config.parent.mkdir(mode=0o700)
+    ssh_config.write_text(f"{config}\n")
+    ssh_config.chmod(0o600)
+    done = sandbox.run("hosts", "trust", "nas", "--fingerprint", "SHA256:none")
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "tmux-sentry: the key of nas cannot be kept",
+        "it has no known_hosts file of yours, and /etc/ssh/ssh_known_hosts is the system's",
+        "set ssh.known_hosts in hosts.yaml",
+    ]
+
+
 def test_a_jump_comes_first_and_is_asked_for_by_itself(
     sandbox: Any, ssh_server: SshServer, bastion: SshServer, known_hosts: Path
 ) -> None:
@@ -186,6 +203,19 @@ def test_the_message_of_a_refused_key_leads_here(sandbox: Any, ssh_server: SshSe
     assert fingerprint(ssh_server) in row["error"]
     assert row["error"].endswith("tmux-sentry hosts trust nas")
     assert not known_hosts.exists()
+
+
+def test_the_command_of_the_message_names_the_file_that_was_named(
+    sandbox: Any, ssh_server: SshServer, known_hosts: Path
+) -> None:
+    write_hosts(sandbox, nas=ssh_server)
+    (sandbox.work / "hosts.yaml").rename(sandbox.work / "my hosts.yaml")
+    rows = json.loads(sandbox.run("status", "--hosts", "my hosts.yaml", "--json").stdout)["hosts"]
+    command = next(row["error"] for row in rows if row["name"] == "nas")
+    words = shlex.split(command[command.index("tmux-sentry ") :])
+    assert words == ["tmux-sentry", "hosts", "trust", "nas", "--hosts", "my hosts.yaml"]
+    sandbox.ok(*words[1:], "--fingerprint", fingerprint(ssh_server))
+    assert known_hosts.read_text() == line(ssh_server)
 
 
 def test_a_secret_of_the_hosts_file_is_told_but_never_shown(sandbox: Any, ssh_server: SshServer) -> None:

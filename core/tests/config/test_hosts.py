@@ -55,6 +55,26 @@ def test_the_current_directory_comes_before_the_home_directory(tmp_path: Path) -
         assert [host.name for host in load_hosts(None, home, here)] == [name]
 
 
+def test_its_paths_start_at_the_folder_of_the_file(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = "key_files: [keys/nas, /k, ~/k], known_hosts: known, config: ../config"
+    file.write_text(f"hosts: [{{name: nas, transport: ssh, ssh: {{hostname: nas, user: keys/nas, {paths}}}}}]\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for named in (file, Path("../hosts.yaml")):
+        (nas,) = load_hosts(named, tmp_path)
+        assert nas.ssh["key_files"][1:] == ["/k", "~/k"]
+        assert Path(nas.ssh["key_files"][0]).resolve() == tmp_path / "keys/nas"
+        assert Path(nas.ssh["known_hosts"]).resolve() == tmp_path / "known"
+        assert Path(nas.ssh["config"]).resolve() == tmp_path.parent / "config"
+        assert (nas.ssh["hostname"], nas.ssh["user"]) == ("nas", "keys/nas")
+
+
+def test_a_host_knows_the_file_that_a_command_has_to_name(file: Path) -> None:
+    file.write_text("hosts: [{name: a}]\n")
+    assert load_hosts(file, file.parent)[0].file == file
+    assert load_hosts(None, file.parent, file.parent / "none")[0].file is None
+
+
 BAD = {
     "no hosts": ("hosts: []\n", ["1:8: hosts: is empty"]),
     "a slash in a name": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,20 @@ def test_the_ssh_config_can_be_another_file_or_none(home: Path) -> None:
     assert target(home, ssh(config=False), config=CONFIG).hostname == "nas.example.com"
     with pytest.raises(UsageError, match="cannot be read"):
         target(home, ssh(config="~/none"))
+
+
+def test_what_is_wrong_in_the_ssh_config_is_told_with_the_host(home: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        target(home, ssh(), config="User a\nPort\n")
+    assert error.value.lines() == [f"nas: {home}/.ssh/config:2 is not understood", "a line is: Keyword value"]
+    (home / "bad").write_text("Port\n")
+    with pytest.raises(UsageError, match=r"^nas: .*bad:1 is not understood"):
+        target(home, ssh(config=False, proxy_jump=["jump"]), ssh("jump", config="~/bad"))
+
+
+def test_the_command_that_trusts_a_key_names_the_hosts_file_that_was_named(home: Path) -> None:
+    named = replace(ssh(), file=Path("my machines/hosts.yaml"))
+    assert target(home, named).trust == "tmux-sentry hosts trust nas --hosts 'my machines/hosts.yaml'"
 
 
 def test_a_proxy_command_needs_the_setting_and_no_jump_of_ours(home: Path) -> None:

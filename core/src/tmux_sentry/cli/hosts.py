@@ -64,7 +64,7 @@ def _named(hosts: Sequence[Host], name: str) -> Host:
 
 def _trust(target: SshTarget, fingerprints: Sequence[str], called: str) -> bool:
     """Whether the machine's key was written down; False when it was there. Raises Refused, Unreachable."""
-    from tmux_sentry.transport.known_hosts import KnownHosts, Verdict, fingerprint, trust
+    from tmux_sentry.transport.known_hosts import SYSTEM_KNOWN_HOSTS, KnownHosts, Verdict, fingerprint, trust
     from tmux_sentry.transport.ssh_dial import offered_key
 
     key_type, blob = offered_key(target)
@@ -72,7 +72,11 @@ def _trust(target: SshTarget, fingerprints: Sequence[str], called: str) -> bool:
     verdict = known.judge(target.hostname, target.port, key_type, blob)
     if verdict is Verdict.KNOWN:
         return False
-    shown, file = fingerprint(blob), target.known_hosts[0]
+    shown = fingerprint(blob)
+    file = next((path for path in target.known_hosts if path != SYSTEM_KNOWN_HOSTS), None)
+    if file is None:
+        why = f"it has no known_hosts file of yours, and {SYSTEM_KNOWN_HOSTS} is the system's"
+        raise Refused(f"the key of {called} cannot be kept", why, "set ssh.known_hosts in hosts.yaml")
     if verdict is Verdict.REVOKED:
         why = f"{target.address} offers {key_type} {shown}, which is marked as @revoked"
         raise Refused(f"the key of {called} is revoked", why, "give that machine a new host key")

@@ -19,6 +19,7 @@ from tmux_sentry.tmux.model import TmuxAddress
 from tmux_sentry.transport.target import secret_variable
 
 FILE_NAME = "hosts.yaml"
+_PATH_KEYS = ("key_files", "known_hosts", "config")
 _SECRET_KEYS = ("password", "key_passphrase")
 
 
@@ -35,9 +36,10 @@ class WatchConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """One machine; `ssh` is its connection as the file has it, `~` not yet expanded, empty for a local one.
+    """One machine; `ssh` is its connection as the file has it, paths whole but for `~`, empty for a local one.
 
-    `timezone` is the name of the zone that its clocks are read in; None: the host is asked.
+    `timezone` is the name of the zone that its clocks are read in; None: the host is asked. `file` is the hosts file
+    where a command has to name it; None: it is found without.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Host:
     ssh: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tags: tuple[str, ...] = ()
     timezone: str | None = None
+    file: Path | None = field(default=None, compare=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -72,7 +75,9 @@ def load_hosts(path: Path | None, home: Path, here: Path | None = None) -> tuple
 def find_hosts(path: Path | None, home: Path, here: Path | None = None, vault: Vault | None = None) -> HostsFile:
     """As `load_hosts`, with the file and the warnings; `vault` opens its encrypted values."""
     found = hosts_path(path, home, here)
-    return HostsFile(hosts=(Host(name="here"),)) if found is None else read_hosts(found, vault)
+    if found is None:
+        return HostsFile(hosts=(Host(name="here"),))
+    return read_hosts(found, vault, named=path is not None)
 
 
 def hosts_path(path: Path | None, home: Path, here: Path | None = None) -> Path | None:
@@ -81,16 +86,16 @@ def hosts_path(path: Path | None, home: Path, here: Path | None = None) -> Path 
     return path or next((place for place in places if place.exists()), None)
 
 
-def read_hosts(path: Path, vault: Vault | None = None) -> HostsFile:
-    """Read one file. Raises InvalidConfig with every finding, UsageError when it cannot be read, and Refused
-    when others may write to it: who names the hosts decides where keys are typed."""
+def read_hosts(path: Path, vault: Vault | None = None, *, named: bool = True) -> HostsFile:
+    """Read one file; `named`: by the user. Raises InvalidConfig with every finding, UsageError when it cannot be read,
+    and Refused when others may write to it: who names the hosts decides where keys are typed."""
     text, readable = read_trusted(path, "hosts file")
     source = opened(parse_source(text.encode("utf-8"), str(path)), vault or Vault())
     found = validate(source, load_schema("hosts"))
     found = in_order([*found, *(one for one in _meaning(source) if one not in found)])
     if found:
         raise InvalidConfig(found)
-    hosts = tuple(_host(host) for host in source.value["hosts"])
+    hosts = tuple(_host(host, path, named) for host in source.value["hosts"])
     return HostsFile(hosts=hosts, path=path, warnings=tuple(_in_clear(source, path, readable)))
 
 
@@ -137,7 +142,7 @@ def _in_clear(source: Source, path: Path, readable: bool) -> list[Diagnostic]:
     ]
 
 
-def _host(source: Mapping[str, Any]) -> Host:
+def _host(source: Mapping[str, Any], path: Path, named: bool) -> Host:
     watch = source.get("watch", {})
     return Host(
         name=source["name"],
@@ -150,7 +155,19 @@ def _host(source: Mapping[str, Any]) -> Host:
                 "notify": tuple(AgentState(word) for word in watch.get("notify", ())),
             }
         ),
-        ssh=source.get("ssh", {}),
+        ssh=_beside(source.get("ssh", {}), path.absolute().parent),
         tags=tuple(source.get("tags", ())),
         timezone=source.get("timezone"),
+        file=path if named else None,
     )
+
+
+def _beside(ssh: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The settings with their paths taken from the file's folder."""
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, list):
+            return [whole(one) for one in value]
+        return value if not isinstance(value, str) or value.startswith("~/") else str(folder / value)
+
+    return {key: whole(value) if key in _PATH_KEYS else value for key, value in ssh.items()}

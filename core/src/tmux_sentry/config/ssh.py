@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +17,11 @@ from typing import Any
 from tmux_sentry.config.hosts import Host
 from tmux_sentry.config.ssh_config import SshConfig, SshConfigHost
 from tmux_sentry.errors import UsageError
+from tmux_sentry.transport.known_hosts import SYSTEM_KNOWN_HOSTS
 from tmux_sentry.transport.target import SshTarget, secret_variable
 
 _DEFAULT_PORT = 22
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
-_GLOBAL_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
 _JUMP = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<ip6>[^]]+)\]|(?P<name>[^:@\[\],/\s]+))(?::(?P<port>[0-9]{1,5}))?"
 )
@@ -31,7 +32,8 @@ def target_of(host: Host, hosts: Sequence[Host], values: Mapping[str, str], user
 
     Raises UsageError for what cannot be used: a jump that leads back, a port that is none, an unreadable ssh config.
     """
-    trust = f"tmux-sentry hosts trust {host.name}"
+    named = [] if host.file is None else ["--hosts", str(host.file)]
+    trust = shlex.join(["tmux-sentry", "hosts", "trust", host.name, *named])
     resolver = _Resolver({one.name: one for one in hosts}, values, user_home, trust)
     return resolver.target(host.name, host.ssh, ())
 
@@ -45,7 +47,7 @@ class _Resolver:
 
     def target(self, name: str, ssh: Mapping[str, Any], before: tuple[str, ...]) -> SshTarget:
         """The machine `name` with these settings; `before` are those whose first jump it is, the last one next."""
-        config = self._config(ssh).lookup(ssh["hostname"], ssh.get("user"), ssh.get("port"))
+        config = self._lookup(ssh, (*before, name)[0])
         entries = ssh.get("proxy_jump", config.proxy_jump or ())
         return SshTarget(
             name=name,
@@ -93,6 +95,13 @@ class _Resolver:
             raise UsageError(f"{of}: its jump {name} is this machine", "", "name a host with transport: ssh")
         return name, {**host.ssh, **given}
 
+    def _lookup(self, ssh: Mapping[str, Any], of: str) -> SshConfigHost:
+        """What the ssh config says; `of` is the host that this is for."""
+        try:
+            return self._config(ssh).lookup(ssh["hostname"], ssh.get("user"), ssh.get("port"))
+        except UsageError as error:
+            raise UsageError(f"{of}: {error.what}", error.why, error.fix) from error
+
     def _config(self, ssh: Mapping[str, Any]) -> SshConfig:
         named = ssh.get("config")
         path = self._path(named) if named else self.home / ".ssh" / "config"
@@ -114,7 +123,7 @@ class _Resolver:
         own = config.user_known_hosts
         if own is None:
             own = (self.home / ".ssh" / "known_hosts", self.home / ".ssh" / "known_hosts2")
-        return (*own, _GLOBAL_KNOWN_HOSTS)
+        return (*own, SYSTEM_KNOWN_HOSTS)
 
     def _secret(self, key: str, name: str, ssh: Mapping[str, Any]) -> str | None:
         return ssh.get(key) or self.values.get(secret_variable(key, name)) or self.values.get(f"SSH_{key.upper()}")

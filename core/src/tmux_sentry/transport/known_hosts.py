@@ -26,6 +26,8 @@ from tmux_sentry.errors import Refused, SentryError, UsageError
 
 _log = logging.getLogger(__name__)
 
+#: What an administrator keeps for everybody; it is read, and never written.
+SYSTEM_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
 _DEFAULT_PORT = 22
 # A name with any other character would be a pattern, a list or a broken line.
 _NAME = re.compile(r"[\w.:%-]+")
