@@ -66,6 +66,7 @@ pipelines:
     on_limit: {resume: false, message: "go on"}
     stages:
       - name: undecided
+        require_approval: {required: 2, remind_after: 2h, timeout: 1h}
         actions_on_start: [{send_keys: hello}]
       - name: unread
         actions_on_start: [{send_keys: hello}, {external_check: {type: github_action, repository: a/b}}]

@@ -365,6 +365,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
         IN_STAGE + "require_approval: {approvers: [ann@a.b, Ann@A.B], required: 2}\n",
         ["6:69: pipelines[0].stages[0].require_approval.required: 2 different people must say yes, and only 1 may"],
     ),
+    "approvers that are nobody": (
+        IN_STAGE + "require_approval: {approvers: []}\n",
+        ["6:39: pipelines[0].stages[0].require_approval.approvers: is empty"],
+    ),
     "approval by timeout": (
         IN_STAGE + "require_approval: {on_timeout: approve}\n",
         ["6:40: pipelines[0].stages[0].require_approval.on_timeout: 'approve' is not one of hold, reject"],

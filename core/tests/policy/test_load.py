@@ -204,6 +204,20 @@ WARNINGS = {
         + "        success_when: [{external_status: success}]\n",
         "longer than max_wait, which ends the time for a re-run too",
     ),
+    "two who may be one": (
+        HEAD + "        success_when: [{idle_for: 1s}]\n        require_approval: {required: 2}\n",
+        "without approvers they may be one person, by a link and at the terminal",
+    ),
+    "a reminder at the end": (
+        HEAD + "        success_when: [{idle_for: 1s}]\n        require_approval: {remind_after: 1h, timeout: 1h}\n",
+        "not before the approval's timeout, 3600 s",
+    ),
+    "a second group after the end": (
+        HEAD
+        + "        success_when: [{idle_for: 1s}]\n"
+        + "        require_approval: {approvers: [ann], escalate: {after: 25h, approvers: [bob]}}\n",
+        "not before the approval's timeout, 86400 s",
+    ),
     "outside text in a shell": (
         HEAD
         + "        actions_on_start: [{send_keys: {text: 'echo ${pane.path}', untrusted: {max_chars: 9}}}]\n"
@@ -228,6 +242,13 @@ def test_an_observed_exit_status_needs_no_warning(load: Load) -> None:
     stage = "        actions_on_start: [{send_keys: {text: make, report_exit: true}}]\n"
     assert load(HEAD + stage).diagnostics == ()
     assert load(HEAD + stage + "        success_when: [{exit_code: 0}]\n").diagnostics == ()
+
+
+def test_an_approval_of_two_who_are_named_in_time_needs_no_warning(load: Load) -> None:
+    stage = "        success_when: [{idle_for: 1s}]\n        require_approval: "
+    spec = "{approvers: [a, b], required: 2, timeout: 1h, remind_after: 59m, escalate: {after: 59m, approvers: [c]}}\n"
+    assert load(HEAD + stage + spec).diagnostics == ()
+    assert load(HEAD + stage + "true\n").diagnostics == ()
 
 
 def test_a_bomb_of_aliases_is_refused_at_once(load: Load) -> None:

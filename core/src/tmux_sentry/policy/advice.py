@@ -14,6 +14,7 @@ from tmux_sentry.config.regex import compile_regex
 from tmux_sentry.contracts import AgentState
 from tmux_sentry.policy.allowed import parse_allowed
 from tmux_sentry.policy.build import TIMEOUT
+from tmux_sentry.policy.model import ApprovalSpec
 from tmux_sentry.policy.shape import Finding, Named, items, mapping, named, stage_actions, stage_conditions
 from tmux_sentry.policy.variables import is_outside, variables
 
@@ -68,6 +69,7 @@ def advise(policy: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Findin
             yield from _conditions(stage, agent="agent" in pipeline.body["match"])
             yield from _decided(stage)
             yield from _times(stage)
+            yield from _asked(stage)
             yield from _untrusted(stage, agent="agent" in pipeline.body["match"])
 
 
@@ -150,6 +152,23 @@ def _times(stage: Named) -> Iterator[Finding]:
             yield _warn((*where, "max_wait"), what, "set the stage's timeout too")
         if parse_duration(check.get("accept_rerun", 0)) > longest:
             yield _warn((*where, "accept_rerun"), "longer than max_wait, which ends the time for a re-run too")
+
+
+def _asked(stage: Named) -> Iterator[Finding]:
+    """An approval whose voices may be one person's, or whose reminder or second group comes too late."""
+    where, spec = (*stage.where, "require_approval"), mapping(stage.body.get("require_approval"))
+    if spec.get("required", 1) > 1 and "approvers" not in spec:
+        what = "without approvers they may be one person, by a link and at the terminal"
+        yield _warn((*where, "required"), what, "name the approvers, each person by one name")
+    timeout = parse_duration(spec.get("timeout", ApprovalSpec().timeout))
+    late = {
+        ("remind_after",): spec.get("remind_after"),
+        ("escalate", "after"): mapping(spec.get("escalate")).get("after"),
+    }
+    for place, after in late.items():
+        if after is not None and parse_duration(after) >= timeout:
+            what = f"not before the approval's timeout, {timeout:g} s"
+            yield _warn((*where, *place), what, "make it shorter than the timeout")
 
 
 def _untrusted(stage: Named, agent: bool) -> Iterator[Finding]:
