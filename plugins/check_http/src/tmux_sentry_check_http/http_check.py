@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from tmux_sentry import Answer, CheckRequest, CheckResult, CheckStatus, HttpError, clean
-from tmux_sentry_check_http import expressions
+from tmux_sentry_check_http import belonging, expressions
 from tmux_sentry_check_http.addresses import Resolve, resolve
 from tmux_sentry_check_http.expressions import BadExpression
 from tmux_sentry_check_http.fetch import NotFollowed, fetch, target
@@ -39,12 +40,23 @@ class HttpChecker:
             action = Action.of(request.config)
         except (BadAction, BadExpression) as error:
             return CheckResult(status=CheckStatus.UNKNOWN, detail=clean(f"{error}; correct the policy"))
-        result = self._asked(action, request)
+        result, known = self._asked(action, request)
         if action.consecutive > 1:
-            result = _counted(result, action.consecutive, request)
+            result, hits = _counted(result, action.consecutive, request.memory)
+            known = {**known, **hits}
+        if known != request.memory:
+            request.remember(known)
         return replace(result, url=shown(action.url))
 
-    def _asked(self, action: Action, request: CheckRequest) -> CheckResult:
+    def _asked(self, action: Action, request: CheckRequest) -> tuple[CheckResult, Mapping[str, Any]]:
+        """What the service says, and what is known of what it says it about."""
+        answer = self._fetched(action, request)
+        if isinstance(answer, CheckResult):
+            return answer, belonging.known(action, request.memory)
+        return judged(action, answer, request)
+
+    def _fetched(self, action: Action, request: CheckRequest) -> Answer | CheckResult:
+        """An answer with a good status, or why there is none."""
         if action.ca_file:
             action = replace(action, ca_file=os.path.expanduser(action.ca_file))
             if "\x00" in action.ca_file or not os.access(action.ca_file, os.R_OK):
@@ -58,23 +70,34 @@ class HttpChecker:
         if not action.takes(answer.status):
             why = _unexpected(_for_people(action, answer))
             return replace(_unknown(why), next_in=answer.retry_after(request.now) or None)
-        return judged(action, answer)
+        return answer
 
 
-def judged(action: Action, answer: Answer) -> CheckResult:
-    """What an answer with a good status means."""
-    try:
-        data = read_json(answer.body)
-    except NotJson as error:
-        if not action.conditions.none:
-            if answer.cut:
-                return _unknown(f"the answer is longer than {action.max_bytes} bytes: raise max_bytes")
-            return _unknown(f"the answer is {error}: {_for_people(action, answer).words(100)}")
-        data = None
+def judged(action: Action, answer: Answer, request: CheckRequest) -> tuple[CheckResult, Mapping[str, Any]]:
+    """What an answer with a good status means, and what to remember of what it is about."""
+    data = _read(action, answer)
+    if isinstance(data, CheckResult):
+        return data, belonging.known(action, request.memory)
+    verdict, known = belonging.judged(action, data, request)
+    if verdict is not None:
+        return CheckResult(status=verdict.status, detail=clean(verdict.why, _WORDS)), known
     verdict = action.conditions.decide(data)
     if action.conditions.none:
         verdict = Verdict(status=CheckStatus.SUCCESS, why=f"HTTP {answer.status}")
-    return CheckResult(status=verdict.status, detail=_detail(action, data, verdict), percent=_percent(action, data))
+    detail, percent = _detail(action, data, verdict), _percent(action, data)
+    return CheckResult(status=verdict.status, detail=detail, percent=percent), known
+
+
+def _read(action: Action, answer: Answer) -> Any:
+    """The JSON of an answer, None where there need not be any; a CheckResult where it cannot be read."""
+    try:
+        return read_json(answer.body)
+    except NotJson as error:
+        if action.any_body:
+            return None
+        if answer.cut:
+            return _unknown(f"the answer is longer than {action.max_bytes} bytes: raise max_bytes")
+        return _unknown(f"the answer is {error}: {_for_people(action, answer).words(100)}")
 
 
 def _detail(action: Action, data: Any, verdict: Verdict) -> str:
@@ -95,21 +118,19 @@ def _percent(action: Action, data: Any) -> float | None:
     return float(found)
 
 
-def _counted(result: CheckResult, wanted: int, request: CheckRequest) -> CheckResult:
-    """`result`, final only when it is the same for the last of `wanted` times in a row."""
+def _counted(result: CheckResult, wanted: int, memory: Mapping[str, Any]) -> tuple[CheckResult, Mapping[str, Any]]:
+    """`result`, final only when it is the same for the last of `wanted` times in a row; and what to remember of it."""
     if not result.status.final:
-        if request.memory:
-            request.remember({})
-        return result
+        return result, {}
     hits = 1
-    if request.memory.get("hit") == result.status.value:
-        before = request.memory.get("count")
+    if memory.get("hit") == result.status.value:
+        before = memory.get("count")
         hits += before if isinstance(before, int) and not isinstance(before, bool) and before > 0 else 0
+    hit = {"hit": result.status.value, "count": min(hits, wanted)}
     if hits >= wanted:
-        return result
-    request.remember({"hit": result.status.value, "count": hits})
+        return result, hit
     detail = f"{result.status.value} {hits} of {wanted} times in a row: {result.detail}"
-    return replace(result, status=CheckStatus.PENDING, detail=detail)
+    return replace(result, status=CheckStatus.PENDING, detail=detail), hit
 
 
 def _for_people(action: Action, answer: Answer) -> Answer:

@@ -14,7 +14,8 @@ from tmux_sentry_check_http.schemas import MOST_BYTES
 from tmux_sentry_check_http.verdict import Conditions
 
 DEFAULT_BYTES = 256 * 1024
-_EXPRESSIONS = (*verdict.CONDITIONS, "percent", "detail")
+_PATHS = ("since", "changed", "percent", "detail")
+_EXPRESSIONS = (*verdict.CONDITIONS, *_PATHS)
 
 
 class BadAction(ValueError):
@@ -30,6 +31,8 @@ class Action:
     headers: Mapping[str, str]
     statuses: frozenset[int]  # empty: 200 to 299
     conditions: Conditions
+    since: str
+    changed: str
     consecutive: int
     percent: str
     detail: str
@@ -50,7 +53,7 @@ class Action:
         headers = {str(name): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
         status = config.get("status")
         listed = status if isinstance(status, (list, tuple)) else (status,)
-        for key in ("percent", "detail"):
+        for key in _PATHS:
             verdict.expression(config, key)
         return cls(
             url=url,
@@ -59,6 +62,8 @@ class Action:
             statuses=frozenset(one for one in listed if isinstance(one, int)),
             conditions=Conditions.of(config),
             consecutive=_number(config, "consecutive", 1, 1, 100),
+            since=_text(config, "since"),
+            changed=_text(config, "changed"),
             percent=_text(config, "percent"),
             detail=_text(config, "detail"),
             redirects=_number(config, "redirects", 0, 0, 5),
@@ -66,6 +71,11 @@ class Action:
             ca_file=_text(config, "ca_file"),
             hidden=_hidden(urlsplit(url), headers),
         )
+
+    @property
+    def any_body(self) -> bool:
+        """Whether nothing in the body decides anything."""
+        return self.conditions.none and not self.since and not self.changed
 
     def takes(self, status: int) -> bool:
         """Whether an answer with this status is a good one."""

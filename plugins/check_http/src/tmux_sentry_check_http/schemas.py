@@ -44,6 +44,15 @@ HTTP: dict[str, Any] = {
             "maxItems": 50,
             "description": "the status or statuses of a good answer; 200 to 299 unless given",
         },
+        "since": {
+            **_SUCCESS,
+            "description": "JMESPath to a time (ISO 8601 with zone, or epoch seconds): an answer counts when the stage "
+            "had begun by then",
+        },
+        "changed": {
+            **_SUCCESS,
+            "description": "JMESPath to a value: an answer counts when it is another one than at the first answer",
+        },
         "consecutive": {
             "type": "integer",
             "minimum": 1,
