@@ -137,6 +137,26 @@ def test_no_length_of_any_block_makes_the_page_too_long(letter: str) -> None:
         assert len(render.page(message).encode()) <= 32_000
 
 
+LINK = "https://sentry.example:8790/a/tsa_a_b_c.d-e"
+
+
+@pytest.mark.parametrize(("language", "label"), [("en", "open the page"), ("zh", "打开审批页面")])
+def test_our_own_link_can_be_tapped_and_no_other(provider: Provider, language: str, label: str) -> None:
+    commands = "echo approve > '/home/ann/work__build__a1.txt'\ntmux-sentry approve a1"
+    asks = replace(
+        MESSAGE,
+        text="[open the page](https://evil.example/a/tsa_x)",
+        link=f"{LINK}\ncode: 123456",
+        answer=f"{LINK}\ncode: 123456\n{commands}",
+        output="",
+        language=language,
+    )
+    page = sent(provider, asks)["desp"]
+    assert f"\n\n[{label}]({LINK})\n\ncode: 123456\n\n" in page
+    assert re.findall(r"(?<!\\)\]\((.*?)\)", page) == [LINK]
+    assert f"```\n{commands}\n```" in page
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -191,13 +191,34 @@ def test_addresses_can_be_clicked_and_stay_what_they_are() -> None:
     ]
 
 
+def test_our_own_link_can_be_clicked_and_no_other_beside_it() -> None:
+    ours = "https://sentry.example/a/tsa_T0KEN"
+    commands = f"echo approve > /home/ann/{'x' * 600}/q.txt\ntmux-sentry approve a1"
+    what = replace(
+        BASE,
+        text=" ".join(f"https://evil.example/{number}" for number in range(9)),
+        fields={"pane": "https://evil.example/a"},
+        link=f"{ours}\ncode: 123456",
+        answer=f"{ours}\ncode: 123456\n{commands}",
+    )
+    made = blocks.blocks(what)
+    assert [one["text"] for one in objects(made) if one["type"] == "mrkdwn"] == [f"<{ours}>"]
+    shown = [read(one["text"]) for one in objects(made)]
+    lines = "\n".join(f"  {line}" for line in commands.splitlines())
+    assert f"to answer:\n  {ours}\n  code: 123456\nor, where tmux-sentry runs:\n{lines}" in shown
+
+
+def test_of_a_text_beside_the_blocks_it_is_said_how_much_is_missing() -> None:
+    assert "word… (+2,800 characters)" in blocks.beside(replace(BASE, text="x" * 1196 + "word" + "y" * 2800))
+
+
 def test_the_parts_come_in_order() -> None:
     what = replace(
         BASE, text="3 problems", fields={"host": "nas"}, answer="tmux-sentry approve a1", output="boom", language="zh"
     )
     shown = [read(one["text"]) for one in objects(blocks.blocks(what))]
     assert shown[:4] == ["build failed", "失败", "主机: nas", "3 problems"]
-    assert shown[4] == "如何答复:\n  tmux-sentry approve a1"
+    assert shown[4] == "在运行 tmux-sentry 的机器上答复:\n  tmux-sentry approve a1"
     assert shown[5] == "最近输出:\n```\nboom\n```"
     assert shown[6].startswith(f"#{what.short} ")
 

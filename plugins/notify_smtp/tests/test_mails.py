@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from html import escape, unescape
 
 import pytest
 
@@ -85,6 +86,15 @@ def test_a_page_has_nothing_to_load_or_to_run(mail_server, notifier) -> None:
     known = {"html", "head", "meta", "title", "body", "div", "p", "h1", "table", "tr", "td", "pre"}
     assert set(re.findall(r"<([a-z0-9]+)", page)) <= known
     assert not re.search(r"<[^>]*\s(?:src|href|on\w+)=", page)
+
+
+def test_our_own_link_can_be_tapped_and_no_other(mail_server, notifier) -> None:
+    ours, others = "https://x.example/a/tsa_a?b=1&c=2", "https://evil.example/a/tsa_x"
+    (mail,) = sent(mail_server, notifier, replace(QUESTION, text=others, output=others, links={"": ours}).to(""))
+    page = body(mail, "html")
+    assert re.findall("<a .*?</a>", page) == [f'<a href="{escape(ours)}">{escape(ours)}</a>']
+    (commands,) = re.findall(r"<pre[^>]*>(echo approve.*?)</pre>", page, re.DOTALL)
+    assert unescape(commands).rstrip("\n") == QUESTION.answer
 
 
 def test_every_line_is_short_and_of_seven_bits(mail_server, notifier) -> None:
@@ -299,6 +309,7 @@ def test_a_link_goes_to_its_recipient_and_to_nobody_else(mail_server, notifier) 
             assert "echo approve" in body(mail, kind)
             assert other not in mail.as_string()
     assert "code: 123456" in body(ann, "plain")
+    assert '<a href="https://x/a/ann">https://x/a/ann</a><br>code: 123456</p>' in body(ann, "html")
     assert ann["Message-ID"] == bob["Message-ID"]
     assert ann["To"] == "ann@example.com"
 

@@ -114,6 +114,14 @@ def test_escape_sequences_in_a_message_do_not_reach_the_output(message) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out)
 
 
+@pytest.mark.parametrize("way", ["echo approve > /a/q.txt", f"echo approve > /{'x' * 4000}/q.txt", "构建\x1b[2J"])
+def test_where_something_is_asked_each_way_to_answer_is_a_line(message, way: str) -> None:
+    out = send_plain(message(Level.APPROVAL, "approve build?", answer=f"{way}\ntmux-sentry approve a1"))
+    first, *ways = out.splitlines()
+    assert first.endswith("approve build?")
+    assert ways == [f"  {way.removesuffix(chr(27) + '[2J')}", "  tmux-sentry approve a1"]
+
+
 def test_what_the_encoding_lacks_is_written_out(message) -> None:
     assert "\\u6784\\u5efa ok" in send_plain(message(title="构建 ok"), encoding="ascii")
 

@@ -92,6 +92,44 @@ def test_the_words_are_in_the_messages_language(provider: Provider) -> None:
     assert "> 主机: nas" in text
 
 
+LINK = "https://sentry.example:8790/a/tsa_a_b_c.d-e"
+COMMANDS = f"echo approve > '/home/ann/{'x' * 600}/work__build__a1.txt'\ntmux-sentry approve a1"
+ASKS = replace(
+    MESSAGE,
+    level=Level.APPROVAL,
+    text="[open the page](https://evil.example/a/tsa_x) https://evil.example/a/tsa_x",
+    link=f"{LINK}\ncode: 123456",
+    answer=f"{LINK}\ncode: 123456\n{COMMANDS}",
+    output="",
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("text", f"to answer:\n  {LINK}\n  code: 123456\n"),
+        ("markdown", f"**to answer**\n[open the page]({LINK})\ncode: 123456\n"),
+        ("markdown_v2", f"**to answer**\n[open the page]({LINK})\ncode: 123456\n"),
+    ],
+)
+def test_our_own_link_can_be_tapped_and_no_other(provider: Provider, kind: str, told: str) -> None:
+    text = shown(provider, ASKS, WECHAT_WORK_MSGTYPE=kind)
+    assert f"\n{told}" in text
+    assert re.findall(r"\]\((.*?)\)", text) == ([] if kind == "text" else [LINK])
+    code = "\n".join(re.findall("`[^`]+`", text))
+    assert LINK not in code
+    for line in COMMANDS.splitlines():
+        assert line in text
+        assert kind == "text" or line in code
+
+
+@pytest.mark.parametrize("link", ["", "javascript:alert(1)", "https://x/a/)[y](https://evil.example", "https://x/ y"])
+def test_what_is_no_plain_address_of_ours_stays_in_code(provider: Provider, link: str) -> None:
+    text = shown(provider, replace(ASKS, text="", link=link, answer=f"{link}\ntmux-sentry approve a1"))
+    assert "](" not in text
+    assert "`tmux-sentry approve a1`" in text
+
+
 @pytest.mark.parametrize(
     ("level", "colour"), [(Level.DEBUG, "comment"), (Level.INFO, "info"), (Level.APPROVAL, "warning")]
 )

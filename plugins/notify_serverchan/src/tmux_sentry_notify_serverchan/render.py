@@ -36,13 +36,16 @@ def page(message: Message) -> str:
     parts = layout(message)
     shown = clean(parts.title, 150)
     fields = "\n".join(f"{clean(label, 40)}: {clean(value, 200)}" for label, value in parts.fields)
-    answer = _within("\n".join(parts.answer), _ANSWER, _fenced)
+    link = f"[{_escaped(parts.link_label)}]({parts.link})" if parts.link else ""
+    commands = _within("\n".join(parts.commands), _ANSWER, _fenced)
     output = _within(parts.output, _OUTPUT, _fenced, end=True)
     blocks = [
         f"**{parts.level}**" + (f" {_escaped(shown)}" if len(shown) > TITLE else ""),
         _within(parts.text, _TEXT, _lines),
         _within(fields, _FIELDS, _lines),
-        f"{_escaped(parts.answer_label)}:\n\n{FENCE}\n{answer}\n{FENCE}" if answer else "",
+        f"{_escaped(parts.answer_label)}:\n\n{link}" if link else "",
+        _escaped(parts.code),
+        f"{_escaped(parts.commands_label)}:\n\n{FENCE}\n{commands}\n{FENCE}" if commands else "",
         f"{_escaped(parts.output_label)}:\n\n{FENCE}\n{output}\n{FENCE}" if output else "",
         _escaped(parts.footer),
     ]

@@ -25,6 +25,8 @@ TOTAL = 11_500
 _FIELDS, _TEXT, _ANSWER, _LINK, _LINKS = 1500, 4500, 2000, 500, 4
 #: Characters of the text beside the blocks ("best under 4,000"), and of the one that is sent instead of them.
 BESIDE, _BESIDE_TEXT, SHORT = 3000, 1200, 800
+# Characters of a line that is to be typed: a path that is cut is another one.
+_COMMAND = 5000
 #: Characters that are read of a text: more would be cut anyhow.
 _READ = 20_000
 CUT = "…"
@@ -52,7 +54,8 @@ def for_code(text: str) -> str:
 
 def beside(message: Message) -> str:
     """What a notification on a phone shows, a screen reader reads, and a server without blocks has."""
-    text = message.text if len(message.text) <= _BESIDE_TEXT else message.text[:_BESIDE_TEXT] + CUT
+    more = len(message.text) - _BESIDE_TEXT
+    text = message.text if more <= 0 else f"{message.text[:_BESIDE_TEXT]}{CUT} (+{more:,} characters)"
     lean = replace(message, text=text)  # how to answer comes after it, and must be there
     return _fit(_safe(plain_text(lean)[:_READ]), BESIDE, BESIDE * 3, escape=for_slack_text)
 
@@ -94,14 +97,19 @@ def _head(parts: Layout) -> Iterator[Block]:
     yield {"type": "header", "text": _plain(title)}
     yield _context([_plain(text) for text in _facts(parts)])
     texts = [_safe(parts.text[:_READ]).strip("\n")]
-    if parts.answer:
-        texts.append("\n".join([f"{parts.answer_label}:", *(f"  {clean(line)}" for line in parts.answer)]))
+    if parts.ways:
+        texts.append("\n".join("\n".join([f"{label}:", *_indented(lines)]) for label, lines in parts.ways))
     for text, room in zip(texts, (_TEXT, _ANSWER), strict=False):
         for piece in _pieces(_fit(text, 2 * SECTION, room)):
             yield _section(_plain(piece))
-    found = _links([value for _, value in parts.fields] + texts)
+    # Beside our own link no other may be taken for it.
+    found = _links([parts.link] if parts.link else [value for _, value in parts.fields] + texts)
     if found:
         yield _context([{"type": "mrkdwn", "text": link, "verbatim": True} for link in found])
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"  {clean(line, _COMMAND)}" for line in lines)
 
 
 def _facts(parts: Layout) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from tmux_sentry import Delivery, DeliveryResult, Message, clean
 from tmux_sentry_notify_smtp.account import Account, BadSetting, read_account
@@ -65,7 +64,7 @@ def _handed_over_to_all(server: Session, message: Message, account: Account) -> 
     """One mail for everybody, or for each of those who have lines of their own one that only they get."""
     everybody = [one.addr_spec for one in account.recipients]
     own = [name for name in everybody if message.links.get(name)]
-    mails = [([name], _with_own_lines(message, message.links[name])) for name in own]
+    mails = [([name], message.to(name)) for name in own]
     rest = [name for name in everybody if name not in own]
     refused: dict[str, Reply] = {}
     taken: Reply | None = None
@@ -85,10 +84,6 @@ def _handed_over_to_all(server: Session, message: Message, account: Account) -> 
         detail = f"{detail}; {_named(refused)}"
         log.warning("notification by email was not taken for everybody: %s", _named(refused))
     return DeliveryResult(outcome=Delivery.DELIVERED, detail=detail, receipt=message_id(message, account))
-
-
-def _with_own_lines(message: Message, lines: str) -> Message:
-    return replace(message, answer="\n".join(part for part in (lines, message.answer) if part), links={})
 
 
 def _handed_over(

@@ -1,8 +1,8 @@
-"""The HTML part: one column that a phone can show, without pictures, links or anything to load."""
+"""The HTML part: one column that a phone can show, without anything to load, and no link but our own."""
 
 from __future__ import annotations
 
-from tmux_sentry import Level, Message, for_html, layout
+from tmux_sentry import Layout, Level, Message, for_html, layout
 
 _COLOURS = {
     Level.DEBUG: "#6b7280",
@@ -28,7 +28,7 @@ def escape(text: str) -> str:
 
 
 def page(message: Message) -> str:
-    """`message` as HTML. Everything that comes from it is escaped."""
+    """`message` as HTML. Everything that comes from it is escaped, and only the page of an approval is a link."""
     parts = layout(message)
     colour = _COLOURS.get(message.level, _COLOURS[Level.INFO])
     rows = "".join(
@@ -41,7 +41,8 @@ def page(message: Message) -> str:
         f'<h1 style="margin:0 0 12px;font-size:20px;overflow-wrap:anywhere">{escape(parts.title)}</h1>',
         f'<p style="{_WRAP}">{escape(parts.text)}</p>' if parts.text else "",
         f'<table cellpadding="2" style="border-collapse:collapse">{rows}</table>' if rows else "",
-        _block(parts.answer_label, "\n".join(parts.answer)),
+        _page(parts),
+        _block(parts.commands_label, "\n".join(parts.commands)),
         _block(parts.output_label, parts.output),
         f'<p style="{_FAINT};font-size:13px">{escape(parts.footer)}</p>',
     ]
@@ -56,7 +57,18 @@ def page(message: Message) -> str:
     )
 
 
-def _block(label: str, text: str) -> str:
-    if not text:
+def _page(parts: Layout) -> str:
+    """Our own link, to be tapped, and below it the code that the page asks for."""
+    if not parts.link:
         return ""
-    return f'<p style="margin:12px 0 4px;{_FAINT}">{escape(label)}</p><pre style="margin:0;{_PRE}">{escape(text)}</pre>'
+    link = f'<a href="{escape(parts.link)}">{escape(parts.link)}</a>'
+    code = f"<br>{escape(parts.code)}" if parts.code else ""
+    return f'{_label(parts.answer_label)}<p style="margin:0;overflow-wrap:anywhere">{link}{code}</p>'
+
+
+def _block(label: str, text: str) -> str:
+    return f'{_label(label)}<pre style="margin:0;{_PRE}">{escape(text)}</pre>' if text else ""
+
+
+def _label(label: str) -> str:
+    return f'<p style="margin:12px 0 4px;{_FAINT}">{escape(label)}</p>'

@@ -1,4 +1,7 @@
-"""Prints messages: drawn by rich on a terminal, plain and only from WARNING on elsewhere."""
+"""Prints messages: drawn by rich on a terminal, plain and only from WARNING on elsewhere.
+
+One line each, and where something is asked below it a line for each way to answer.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ STYLES = {
 }
 # The output is gone for good: its reader has left, its terminal has hung up, it was closed.
 _GONE = {errno.EPIPE, errno.EIO, errno.EBADF}
+# Characters of a line that is to be typed: a path that is cut is another one.
+_COMMAND = 5000
 
 
 class StdoutNotifier:
@@ -36,7 +41,8 @@ class StdoutNotifier:
             if not terminal and message.level < Level.WARNING:
                 return DeliveryResult(outcome=Delivery.DELIVERED, detail="not a terminal: below WARNING, not printed")
             line = _drawn(message) if terminal else _plain(message)
-            stream.write(_encodable(line, stream) + "\n")
+            answer = (f"  {clean(way, _COMMAND)}" for way in message.answer.splitlines())
+            stream.write(_encodable("\n".join([line, *answer]), stream) + "\n")
             stream.flush()
         except OSError as error:
             outcome = Delivery.PERMANENT if error.errno in _GONE else Delivery.RETRY

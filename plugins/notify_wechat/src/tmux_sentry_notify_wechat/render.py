@@ -14,6 +14,7 @@ LIMITS = {"text": 2048, "markdown": 4096, "markdown_v2": 4096}
 # The three colours that there are.
 _COLOURS = {Level.DEBUG: "comment", Level.INFO: "info"}
 _READ = 8  # characters read for each byte shown: room for escape sequences
+_COMMAND = 5000  # characters of a line that is to be typed: a path that is cut is another one
 
 
 def render(message: Message, kind: str, call: str = "") -> str:
@@ -38,7 +39,8 @@ def _markdown(parts: Layout, level: Level, call: str) -> list[str]:
         call,
         parts.text,
         "\n".join(f"> {label}: {value}" for label, value in parts.fields),
-        "\n".join([_bold(parts.answer_label), *(f"`{line}`" for line in parts.answer)]) if parts.answer else "",
+        _page(parts),
+        "\n".join([_bold(parts.commands_label), *(f"`{line}`" for line in parts.commands)]) if parts.commands else "",
         "\n".join([_bold(parts.output_label), *(f"> {line}" for line in parts.output.split("\n"))])
         if parts.output
         else "",
@@ -48,15 +50,23 @@ def _markdown(parts: Layout, level: Level, call: str) -> list[str]:
 
 def _markdown_v2(parts: Layout) -> list[str]:
     """Lists and fenced blocks, but neither colours nor mentions."""
-    answer = "\n".join(parts.answer)
+    commands = "\n".join(parts.commands)
     return [
         f"{_bold(parts.level)} {_bold(parts.title)}".rstrip(),
         parts.text,
         "\n".join(f"- {label}: {value}" for label, value in parts.fields),
-        f"{parts.answer_label}:\n{FENCE}\n{answer}\n{FENCE}" if answer else "",
+        _page(parts),
+        f"{parts.commands_label}:\n{FENCE}\n{commands}\n{FENCE}" if commands else "",
         f"{parts.output_label}:\n{FENCE}\n{parts.output}\n{FENCE}" if parts.output else "",
         parts.footer,
     ]
+
+
+def _page(parts: Layout) -> str:
+    """Our own link, to be tapped: nothing in code can be."""
+    if not parts.link:
+        return ""
+    return "\n".join([_bold(parts.answer_label), f"[{parts.link_label}]({parts.link})", parts.code]).rstrip()
 
 
 def _bold(text: str) -> str:
@@ -64,13 +74,14 @@ def _bold(text: str) -> str:
 
 
 def _harmless(message: Message, limit: int) -> Message:
-    """`message` in bounds and without anything that acts. Of the text the beginning is kept, of the output the end."""
+    """`message` in bounds and without anything that acts but our own link. Of the text the beginning is kept, of the
+    output the end."""
     return replace(
         message,
         title=_escaped(clean(message.title, 150)),
         text=_escaped(_block(message.text, 2 * limit)),
         fields={_escaped(clean(name, 40)): _escaped(clean(value, 200)) for name, value in message.fields.items()},
-        answer="\n".join(_escaped(clean(line, 300)) for line in message.answer.splitlines()),
+        answer="\n".join(_escaped(clean(line, _COMMAND)) for line in layout(message).commands),
         output=_escaped(_block(message.output, limit, end=True)),
     )
 
