@@ -249,6 +249,28 @@ def test_a_machine_may_come_later_and_go_in_between(fleet: Fleet, method: str) -
     assert sandbox.typed() == ["npm run first", "npm run second"]
 
 
+def test_a_tmux_server_with_two_names_gets_its_runs_once(fleet: Fleet) -> None:
+    sandbox = fleet.sandbox
+    policy = sandbox.write("two.yaml", TWO.replace(', host: "^nas$"', ""))
+    sandbox.pane()
+    fleet.add("nas")
+    here = {"name": "here", "transport": "local", "tmux": fleet.hosts[0]["tmux"]}
+    sandbox.write("hosts.yaml", json.dumps({"hosts": [here, *fleet.hosts]}))
+    told = "nas and here are the same tmux server"
+    done = sandbox.run("check", "--policy", policy, "--hosts", sandbox.hosts)
+    assert told in done.stderr
+    assert done.stdout.count("would start a run") == 1
+    hold = sandbox.hold("first")
+    run = sandbox.start("run", "--hosts", sandbox.hosts, "--policy", policy, "--once", "--take-over")
+    run.wait_line(told)
+    sandbox.wait_typed("npm run first")
+    hold.unlink()
+    assert run.end() == 0
+    assert sandbox.typed() == ["npm run first"]
+    assert sandbox.stages() == [("first", "succeeded"), ("second", "succeeded")]
+    assert sum(told in line for line in run.lines) == 1
+
+
 def test_pausing_reaches_every_machine_that_answers(fleet: Fleet) -> None:
     sandbox = fleet.sandbox
     sandbox.pane()

@@ -600,6 +600,17 @@ def test_killed_around_the_second_enter_nothing_is_typed_twice(
 # ---------------------------------------------------------------------- whose pane it is
 
 
+def test_a_pane_of_ours_under_another_hosts_name_is_not_to_be_taken_over(bench: Bench, out: Path) -> None:
+    assert isinstance(bench.send(append(out)), SendDone)
+    wait_typed(bench, out)
+    answer = carry_out(bench.job(append(out), "r/s/1/2"), bench.ports(owner=f"{bench.store.instance}@nas"))
+    assert isinstance(answer, SendHeld)
+    assert answer.reason == (
+        "this very instance has claimed the pane as one of host here: name each tmux server only once"
+    )
+    assert typed(out) == ["ran"]
+
+
 def test_of_two_databases_the_second_is_refused_and_names_the_owner(begin: Callable[..., Bench], out: Path) -> None:
     first = begin()
     second = begin(first.pane, "other")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,19 +52,19 @@ def said(pane: KnownPane) -> tuple[LimitNotice, ...]:
 class Room:
     """One process: a Starter and a Conductor on a database that outlives them."""
 
-    def __init__(self, store: Store, *stages: dict[str, Any], **pipeline: Any) -> None:
+    def __init__(self, store: Store, *stages: dict[str, Any], hosts: Sequence[str] = (), **pipeline: Any) -> None:
         source = {"name": "ci", "match": {"window_name": "^w$"}, "stages": list(stages or (TYPES,)), **pipeline}
         self.panes, clock = Panes(), FakeClock()
         self.conductor = Conductor(store, clock, Herald(), lambda step: self.starter.stepped(step.run))
         policy = Policy(pipelines=(build_pipeline(source),))
         quarantine = Quarantine(clock, lambda name: None)
-        self.starter = Starter(policy, store, clock, self.conductor, self.panes, {}, quarantine, said)
+        self.starter = Starter(policy, store, clock, self.conductor, self.panes, {}, quarantine, said, hosts=hosts)
 
     def see(self, pane: PaneInfo | None = None) -> Room:
         pane = pane or info()
         self.panes.see(pane)
         self.panes.mark_ready(pane.identity)
-        self.starter.inventoried("here")
+        self.starter.inventoried(pane.identity.host)
         return self
 
     def begun(self) -> list[str]:
@@ -251,3 +251,40 @@ def test_a_resumed_run_whose_stage_is_gone_waits_for_a_person(store: Store, chan
     assert not room.starter.all_over(["here"])
     room.conductor.order(run_id, Order(verb="send", by="ann"))
     assert room.conductor.runs[run_id].held is None
+
+
+# ------------------------------------------------------- one tmux server under two names
+
+
+def twin(host: str) -> PaneInfo:
+    return info(replace(PANE, host=host), server_at="box:/tmp/tmux-0/default")
+
+
+@pytest.mark.parametrize("order", [("here", "nas"), ("nas", "here")])
+def test_a_server_with_two_names_gets_each_run_once(store: Store, caplog: Any, order: tuple[str, str]) -> None:
+    """The host that comes up first begins; the other one does nothing anew, whichever is followed then."""
+    room = Room(store, hosts=("here", "nas"))
+    for host in order:
+        room.see(twin(host))
+        room.begun()
+    (run,) = room.conductor.runs.values()
+    assert run.pane.host == order[0]
+    room.starter.inventoried("nas")
+    told = [record.getMessage() for record in caplog.records if "the same tmux server" in record.getMessage()]
+    assert told == ["nas and here are the same tmux server: its panes are followed as those of here, the first named"]
+    room.cancel(run.id)
+    assert room.begun() == []
+    assert {candidate.verdict for candidate in room.starter.candidates()} == {"done"}
+    assert room.starter.all_over(["here"])
+
+
+def test_by_hand_a_run_starts_under_the_first_name_only(store: Store) -> None:
+    room = Room(store, hosts=("here", "nas"))
+    known = {host: room.see(twin(host)).panes.get(twin(host).identity) for host in ("nas", "here")}
+    assert known["nas"] is not None
+    assert known["here"] is not None
+    with pytest.raises(UsageError, match="nas and here are the same tmux server"):
+        room.starter.begin("ci", known["nas"])
+    room.starter.begin("ci", known["here"])
+    with pytest.raises(UsageError, match="has an open run"):
+        room.starter.begin("ci", known["here"])

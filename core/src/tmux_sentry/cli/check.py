@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tmux_sentry.cli import app, output, telling
+from tmux_sentry.cli.answering import unheard
 from tmux_sentry.cli.everywhere import everywhere
 from tmux_sentry.cli.options import json_option
-from tmux_sentry.cli.session import Session, installed, inventory
+from tmux_sentry.cli.session import Session, installed, inventory, person
 from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, SentryError
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     warnings = list(settings.warnings)
     if env_file or as_json:  # without the file that `run` gets, what it will be set up with is not known
         named = telling.named(result.require()) if not failed else []
-        warnings += telling.problems(session, (*settings.notification_channels, *named))
+        channels = (*settings.notification_channels, *named)
+        warnings += telling.problems(session, channels)
+        if failed:
+            warnings += unheard(result.require(), telling.usable(session, channels), person())
     if as_json:
         output.emit_json(_as_json(result, diagnostics, warnings, panes, failed))
     else:
@@ -75,6 +79,7 @@ def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[
     A host that cannot be reached is said on stderr and leaves the rest alone.
     """
     from tmux_sentry.engine.matching import MEANING, preview
+    from tmux_sentry.engine.twins import find_twins, sentence
     from tmux_sentry.watch.source import agent_of
 
     found: dict[str, Inventory] = {}
@@ -84,6 +89,10 @@ def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[
         else:
             found[host.name] = answer
     panes = [pane for host in hosts if host.name in found for pane in found[host.name].panes]
+    same = find_twins([host.name for host in hosts], panes).of
+    for twin, leader in same.items():
+        output.warn(sentence(twin, leader))
+    panes = [pane for pane in panes if pane.identity.host not in same]
     agents = {pane.identity.key: agent_of(pane.command, pane.title) for pane in panes}
     candidates = preview(policy.pipelines, panes, agents=agents)
     _warn_of_polled(policy, {host.name for host in hosts if _is_polled(host, found.get(host.name))}, candidates)

@@ -27,6 +27,9 @@ def claim(job: Job, ports: Ports) -> Adopted | str:
     fence = adopt(ports.watcher.client, job.pane, ports.owner, epoch, marker, take_over=ports.take_over)
     reach("adopt.done")
     if fence.refused is not None:
+        instance, _, host = fence.refused.partition(" ")[0].partition("@")
+        if instance == ports.store.instance and f"{instance}@{host}" != ports.owner:
+            return f"this very instance has claimed the pane as one of host {host}: name each tmux server only once"
         return f"the pane belongs to {fence.refused}; to take it over: tmux-sentry run --take-over"
     ahead = fence.epoch > epoch or fence.marker > marker
     if ahead and not ports.take_over:

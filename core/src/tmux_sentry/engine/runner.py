@@ -177,6 +177,7 @@ class Runner:
             screen=lambda pane: self.ask(lambda: tails.of(pane)),
             resend=self._ask_again,
             redact=parts.herald.redact,
+            zone=parts.herald.zone,
         )
         self.window = Window(ports, parts.tokens)
         self.housekeeper = Housekeeper(parts.store, parts.clock)
@@ -190,6 +191,7 @@ class Runner:
             parts.env,
             self.quarantine,
             limits=lambda pane: self.intake.limits(pane),
+            hosts=tuple(parts.watchers),
         )
         self.desk = Desk(
             parts.store,
@@ -387,7 +389,9 @@ class Runner:
         self._inbox.put(lambda: self.quarantine.contain(f"host {host}", lambda: self.intake.zone_known(host)))
 
     def _taken(self, observation: Observation) -> None:
-        if isinstance(observation, Emitted) and not self._parts.dry_run:
+        if not isinstance(observation, Emitted) or self._parts.dry_run:
+            return
+        if not self.starter.is_twin(observation.pane.host):  # whoever follows the server has yet to take it in
             self.watchers[observation.pane.host].acknowledge(observation)
 
     # -------------------------------------------------------------------- what goes out

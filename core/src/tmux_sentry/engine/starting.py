@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +21,8 @@ from tmux_sentry.engine.panes import KnownPane, Panes
 from tmux_sentry.engine.quarantine import Quarantine
 from tmux_sentry.engine.relay import Sight
 from tmux_sentry.engine.run import Run
+from tmux_sentry.engine.twins import Twins, find_twins
+from tmux_sentry.engine.twins import sentence as sentence_of_twins
 from tmux_sentry.errors import Refused, UsageError
 from tmux_sentry.policy.model import Pipeline, Policy
 from tmux_sentry.security.sanitize import clean
@@ -45,11 +47,15 @@ class Starter:
         quarantine: Quarantine,
         limits: Callable[[KnownPane], tuple[LimitNotice, ...]] = lambda pane: (),
         new_id: Callable[[float], str] | None = None,
+        hosts: Sequence[str] = (),
     ) -> None:
         """`limits` reads what a pane says of usage limits; `new_id(now)` names a new Run: the same ids again make a
-        replay that says the same again."""
+        replay that says the same again. `hosts` are in the order of their file: a tmux server that several of them
+        lead to is followed as the first."""
         self._limits = limits
         self._new_id = new_id or _run_id
+        self._order = tuple(hosts)
+        self._same: set[tuple[str, str]] = set()  # hosts of which was told that they are one server
         self._quarantine = quarantine
         self._policy = policy
         self._store = store
@@ -92,8 +98,9 @@ class Starter:
 
     def candidates(self) -> list[Candidate]:
         """Every pipeline and pane that match now."""
-        known = self._panes.all()
-        earlier = [run for run in self._earlier if (run.pipeline, run.pane_key) not in self._again]
+        twins = self._twins()
+        known = [pane for pane in self._panes.all() if pane.info.identity.host not in twins.of]
+        earlier = [run for run in self._runs(twins) if (run.pipeline, run.pane_key) not in self._again]
         earlier = [replace(run, open=run.run_id in self._conductor.runs) for run in earlier]
         agents = {pane.info.identity.key: pane.agent for pane in known}
         return preview(self._policy.pipelines, [pane.info for pane in known], earlier, agents)
@@ -106,7 +113,11 @@ class Starter:
         if pipeline is None:
             what = f"the policy has no pipeline {clean(name, 60)}"
             raise UsageError(what, "", "see: tmux-sentry check --policy FILE")
-        if self._conductor.of_pane(pane.info.identity.key) is not None:
+        twins, identity = self._twins(), pane.info.identity
+        if (leader := twins.of.get(identity.host)) is not None:
+            raise UsageError(sentence_of_twins(identity.host, leader), "", f"name the pane with --host {leader}")
+        runs = [run.run_id for run in self._runs(twins) if run.pane_key == identity.key]
+        if any(run in self._conductor.runs for run in runs) or self._conductor.of_pane(identity.key) is not None:
             raise UsageError(f"pane {pane.info.identity.pane_id} has an open run", "", "see: tmux-sentry runs list")
         info = pane.info
         run = Run(
@@ -146,7 +157,7 @@ class Starter:
         idle = became is AgentState.IDLE
         if status is None and not idle:
             return False
-        ran = {run.pipeline for run in self._earlier if run.pane_key == pane.key}
+        ran = {run.pipeline for run in self._runs(self._twins()) if run.pane_key == pane.key}
         again = {
             (one.name, pane.key)
             for one in self._policy.pipelines
@@ -205,6 +216,20 @@ class Starter:
         """The host's panes are known."""
         self._hosts.add(host)
         self._lost.discard(host)
+        for pair in self._twins().of.items() - self._same:
+            self._same.add(pair)
+            log.warning("%s", clean(sentence_of_twins(*pair), 400))
+
+    def is_twin(self, host: str) -> bool:
+        """Whether the host's tmux server is followed under the name of another one."""
+        return host in self._twins().of
+
+    def _twins(self) -> Twins:
+        return find_twins(self._order, (pane.info for pane in self._panes.all()))
+
+    def _runs(self, twins: Twins) -> list[Earlier]:
+        """What ran, on the panes that are followed."""
+        return [twins.followed(run) for run in self._earlier]
 
     def lost(self, host: str) -> None:
         """The host cannot be watched: there is nothing to wait for there."""
@@ -234,7 +259,8 @@ class Starter:
     def _count_ended(self, candidate: Candidate) -> None:
         """A Run that had ended before counts too: after a kill at any moment, the same command says the same."""
         key = candidate.pane.identity.key
-        last = [run.run_id for run in self._earlier if (run.pipeline, run.pane_key) == (candidate.pipeline, key)][-1]
+        runs = self._runs(self._twins())
+        last = [run.run_id for run in runs if (run.pipeline, run.pane_key) == (candidate.pipeline, key)][-1]
         self._first.setdefault(last, self._ended.get(last, "open"))
 
     def all_over(self, hosts: Iterable[str]) -> bool:

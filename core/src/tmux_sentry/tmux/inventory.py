@@ -14,7 +14,7 @@ from tmux_sentry.tmux.model import PaneInfo
 # In the order in which `parse_pane` takes them. @sentry_hold is true as tmux's own conditionals see it: set, not
 # empty, not "0", looked up in the server, pane, window and session options.
 _FIELDS = (
-    "#{pid}", "#{start_time}", "#{version}", "#{pane_id}", "#{pane_pid}",
+    "#{pid}", "#{start_time}", "#{version}", "#{host}:#{socket_path}", "#{pane_id}", "#{pane_pid}",
     "#{session_id}", "#{session_name}", "#{window_id}", "#{window_name}", "#{window_index}", "#{pane_index}",
     "#{pane_current_command}", "#{pane_current_path}", "#{pane_title}",
     "#{pane_width}", "#{pane_height}", "#{cursor_x}", "#{cursor_y}",
@@ -85,7 +85,7 @@ def parse_pane(host: str, row: Sequence[str]) -> PaneInfo:
 
 
 def _parse(host: str, row: Sequence[str]) -> PaneInfo:
-    (pid, start, _, pane_id, pane_pid, session_id, session_name, window_id, window_name, window_index, pane_index,
+    (pid, start, _, server_at, pane_id, pane_pid, session_id, session_name, window_id, window_name, window_index, pane_index,
      command, path, title, width, height, x, y, dead, status, in_mode, alternate, input_off, synchronized,
      epoch, marker, owner, hold, history, activity) = row  # fmt: skip
     return PaneInfo(
@@ -118,6 +118,7 @@ def _parse(host: str, row: Sequence[str]) -> PaneInfo:
         marker=marker,
         owner=owner,
         hold=hold == "1",
+        server_at=server_at,
         history=int(history),
         activity=int(activity),
     )

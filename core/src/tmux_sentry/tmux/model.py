@@ -57,6 +57,7 @@ class PaneInfo:
     marker: str  # @sentry_last, "" when unset
     owner: str  # @sentry_owner, "" when unset
     hold: bool  # @sentry_hold is set, here or anywhere above
+    server_at: str = ""  # its server's machine and socket, as that server says it
     # What changes with every output, so that it makes no other pane of it.
     history: int = field(default=0, compare=False)  # rows above the screen
     activity: int = field(default=0, compare=False)  # of the window: epoch seconds of the server's clock
