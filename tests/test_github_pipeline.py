@@ -64,7 +64,7 @@ def test_it_runs_to_the_end_over_a_failed_attempt_and_a_kill(sandbox: Any, githu
 
     github.set_jobs(ours, job(1, "ship", conclusion="failure", steps="+Build,!Push"))
     github.set(ours, status="completed", conclusion="failure")
-    run.wait_line("the external check failed; a re-run within 600 s counts")
+    run.wait_line("the external check failed; a re-run within ")
     assert ("deploy", "running") in sandbox.stages()
     github.rerun(ours)
     run.wait_line("attempt 2")
@@ -101,3 +101,78 @@ def test_a_poll_of_an_unchanged_run_costs_no_primary_rate_limit(sandbox: Any, gi
     assert github.rate.used == used
     github.set(ours, status="completed", conclusion="success")
     assert run.end(timeout=60.0) == 0
+
+
+# ------------------------------------------------------------------------- stage after stage
+
+CHAIN = """
+    pipelines:
+      - name: chain
+        match: {window_name: "^job$"}
+        stages:
+          - name: staging
+            retries: 1
+            actions_on_start:
+              - send_keys: "gh workflow run deploy.yml -f id=${run.id}"
+              - external_check: {type: github_action, repository: user/repo}
+            success_when: [{external_status: success}]
+          - name: production
+            triggers: [{after_stage_success: staging}]
+            actions_on_start:
+              - send_keys: "gh workflow run deploy.yml -f id=${run.id}"
+              - external_check: {type: github_action, repository: user/repo}
+            success_when: [{external_status: success}]
+"""
+
+
+@pytest.mark.parametrize("skew", [0.0, None])
+def test_each_attempt_and_each_stage_waits_for_a_run_of_its_own(
+    sandbox: Any, github: GitHub, skew: float | None
+) -> None:
+    """All of them show the same id of the Run; without a Date (skew None) nothing else tells them apart."""
+    github.skew = skew
+    sandbox.pane()
+    run = sandbox.watch(sandbox.write("p.yaml", CHAIN), "--once", GITHUB_TOKEN=TOKEN, GITHUB_API_URL=github.url)
+    for newest, conclusion in enumerate(("failure", "success", "success"), 1):
+        run.wait_line(f"no run of deploy.yml yet (the newest that fits, deploy.yml #{newest}, began before the stage)")
+        sandbox.wait(lambda newest=newest: len(sandbox.typed()) == newest, "the command in the shell")
+        ours = sandbox.typed()[-1].partition("id=")[2]
+        github.add_run(title=f"Deploy {ours}", status="completed", conclusion=conclusion)
+    assert run.end(timeout=60.0) == 0, run.output
+    rows = sandbox.rows("SELECT stage, attempt, status FROM stage_history ORDER BY started_at")
+    assert [tuple(row.values()) for row in rows] == [
+        ("staging", 1, "failed"),
+        ("staging", 2, "succeeded"),
+        ("production", 1, "succeeded"),
+    ]
+    assert len(sandbox.typed()) == 3
+
+
+# ----------------------------------------------------------------------------------- by hand
+
+BY_HAND = ("checks", "test", "github_action", "repository=user/repo")
+
+
+def test_by_hand_a_dispatch_starts_it_once_and_says_so(sandbox: Any, github: GitHub) -> None:
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": github.url}
+    dispatch = (*BY_HAND, "workflow=deploy.yml", "ref=main", "dispatch=true")
+    done = sandbox.run(*dispatch, **env)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "pending: dispatched: deploy.yml #2: queued")
+    assert len(github.dispatched) == 1
+    waiting = sandbox.start(*dispatch, "--wait", "1m", **env)
+    assert github.wait_for("POST", 2)
+    assert github.wait_for("GET", len(github.paths()) + 2)
+    github.set(github.runs[-1]["id"], status="completed", conclusion="success")
+    assert waiting.end() == 0
+    assert waiting.lines[0] == "success: dispatched: deploy.yml #3 succeeded"
+    assert len(github.dispatched) == 2
+
+
+def test_by_hand_an_unchanged_run_is_asked_for_at_no_cost(sandbox: Any, github: GitHub) -> None:
+    run = github.add_run(status="queued")
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": github.url}
+    waiting = sandbox.start(*BY_HAND, f"run_id={run}", "--wait", "1m", **env)
+    assert github.wait_for("GET", 4)
+    assert github.rate.used == 1
+    github.set(run, status="completed", conclusion="success")
+    assert waiting.end() == 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from typing import Any, ClassVar
 
 from tmux_sentry import CheckStatus
 from tmux_sentry.testing.checks import HttpCheckerConformance
-from tmux_sentry.testing.provider import Reply
+from tmux_sentry.testing.provider import Received, Reply
+from tmux_sentry.testing.stages import Job
 from tmux_sentry_check_github import plugin as github_plugin
 
 TOKEN = "github_pat_SECRET0123456789"
@@ -56,6 +59,7 @@ ROWS = {
 
 class TestKnownRun(HttpCheckerConformance):
     plugin = github_plugin
+    of_stage = False  # `run_id` names the run, whenever it began
     unanswered: ClassVar = {"repository": "owner/name", "run_id": 7}
     settings: ClassVar = {"GITHUB_API_URL": "http://127.0.0.1:1/api/v3", "GITHUB_TOKEN": TOKEN}
     answers: ClassVar = {name: (Reply.of_json(data), status) for name, (data, status) in ROWS.items()}
@@ -68,6 +72,7 @@ class TestKnownRun(HttpCheckerConformance):
 class TestFoundRun(TestKnownRun):
     """One answer serves as list and as run."""
 
+    of_stage = True
     unanswered: ClassVar = {
         "repository": "owner/name",
         "workflow": "deploy.yml",
@@ -81,3 +86,23 @@ class TestFoundRun(TestKnownRun):
         if name not in ("another run", "an id that is text", "a status of another kind")
         for data in [{**row, "event": "push", "head_branch": "main", "actor": {"login": "Octocat"}}]
     }
+
+    def showing(self, *jobs: Job) -> Callable[[Received], Reply]:
+        runs = {job.number: found_run(job) for job in jobs}
+
+        def answer(request: Received) -> Reply:
+            known = re.search(r"/runs/(\d+)", request.path)
+            return Reply.of_json(runs[int(known[1])] if known else {"workflow_runs": [*runs.values()][::-1]})
+
+        return answer
+
+
+def found_run(job: Job) -> dict[str, Any]:
+    """A job as a run that the keys of `TestFoundRun` fit."""
+    began, over = (
+        datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for at in (job.began, job.ended or job.began)
+    )
+    row = run("completed", "success") if job.ended else run("in_progress")
+    fits = {"event": "push", "head_branch": "main", "actor": {"login": "octocat"}}
+    return {**row, **fits, "id": job.number, "created_at": began, "updated_at": over}

@@ -28,7 +28,7 @@ def posts(github: GitHub) -> int:
 def test_the_answer_names_the_run(ask: Asker, github: GitHub, dispatching: str) -> None:
     github.dispatching = dispatching
     result = ask(**DEPLOY, inputs={"where": "prod", "dry": True, "count": 3})
-    assert result.status is CheckStatus.PENDING
+    assert (result.status, result.detail) == (CheckStatus.PENDING, "dispatched: deploy.yml #1: queued")
     assert github.dispatched == [
         {"ref": "main", "inputs": {"where": "prod", "dry": "true", "count": "3"}, "return_run_details": True}
     ]
@@ -184,7 +184,7 @@ def test_a_process_that_is_killed_in_mid_dispatch_has_sent_it_for_good(
 def test_accepted_without_a_name_the_run_is_found(ask: Asker, github: GitHub, clock: Clock) -> None:
     github.dispatching, github.appears = "silent", False
     result = ask(**DEPLOY)
-    assert (result.status, result.detail) == (CheckStatus.PENDING, "no run of deploy.yml yet")
+    assert (result.status, result.detail) == (CheckStatus.PENDING, "dispatched: no run of deploy.yml yet")
     clock.at += 130
     assert ask(**DEPLOY).status is CheckStatus.PENDING
     github.set(github.runs[0]["id"], hidden=False)
@@ -273,10 +273,10 @@ def test_a_redirect_elsewhere_gets_no_dispatch(ask: Asker, github: GitHub) -> No
         assert other.requests == []
 
 
-def test_without_a_token_or_by_hand_nothing_is_sent(ask: Asker, github: GitHub, clock: Clock) -> None:
+def test_without_a_token_or_an_id_nothing_is_sent(ask: Asker, github: GitHub, clock: Clock) -> None:
     bare = Asker(github, clock, GITHUB_TOKEN="")
     assert "needs GITHUB_TOKEN" in bare(**DEPLOY).detail
     ask.id = "by-hand"
-    assert "by hand" in ask(**DEPLOY).detail
+    assert "without an id" in ask(**DEPLOY).detail
     assert github.requests == []
     assert ask.remembered == bare.remembered == []

@@ -48,10 +48,12 @@ def test(
 ) -> int:
     """Run one check of TYPE with the keys that a policy would give it, and print what was seen.
 
-    A VALUE is written as in YAML: run_id=7, 'inputs={version: "1.2"}'. A check that starts something (dispatch: true)
-    starts it for real. Exit status 0 for success and for what still runs, 1 for everything else; with --wait only
-    success is 0.
+    A VALUE is written as in YAML: run_id=7, 'inputs={version: "1.2"}'. A check that starts something (dispatch=true)
+    starts it for real, once a call. Exit status 0 for success, without --wait also for what still runs; 1 for
+    everything else.
     """
+    import secrets
+
     from tmux_sentry.cli.parts import needed
     from tmux_sentry.clock import SystemClock
     from tmux_sentry.contracts import CheckRequest, CheckStatus
@@ -61,7 +63,7 @@ def test(
     began, patience = clock.now() - _seconds("--since", since), _seconds("--wait", wait)
     until = clock.monotonic() + patience
     checker = needed(session, session.registry.checkers, [type_], "external check", "checker")[type_]
-    memory: dict[str, Any] = {}
+    id_, memory = f"by-hand-{secrets.token_hex(8)}", dict[str, Any]()
 
     def remember(kept: Mapping[str, Any]) -> None:
         memory.clear()
@@ -72,6 +74,7 @@ def test(
         def request() -> CheckRequest:
             return CheckRequest(
                 config=action.config,
+                id=id_,
                 started_at=began,
                 now=clock.now(),
                 typed=typed,
@@ -82,8 +85,8 @@ def test(
 
         result = _asked(checker, request, type_, news, lambda: until - clock.monotonic())
     _show(result, memory, as_json)
-    runs = result.status in (CheckStatus.PENDING, CheckStatus.ATTENTION) and not patience
-    return EXIT_OK if runs or result.status is CheckStatus.SUCCESS else EXIT_FAILED
+    still_runs = result.status is CheckStatus.PENDING and not patience
+    return EXIT_OK if still_runs or result.status is CheckStatus.SUCCESS else EXIT_FAILED
 
 
 def _action(session: Session, type_: str, values: Sequence[str]) -> ExternalCheck:

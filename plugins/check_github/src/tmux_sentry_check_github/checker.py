@@ -45,7 +45,10 @@ class GithubActions:
             return CheckResult(status=CheckStatus.ATTENTION, detail=str(wrong))
         api = Api(wanted.base, self._token, limits=self._limits, memo=self._memos.of(request.id), now=request.now)
         try:
-            result = _Question(api, wanted, request, memories.read(request.memory)).answer()
+            question = _Question(api, wanted, request, memories.read(request.memory))
+            result = question.answer()
+            if question.memory.dispatch == memories.ACCEPTED:
+                result = replace(result, detail=f"dispatched: {result.detail}")
         except (Trouble, HttpError) as error:
             trouble = problem(error)
             result = CheckResult(status=CheckStatus.UNKNOWN, detail=trouble.detail, next_in=trouble.next_in)

@@ -8,7 +8,7 @@ from typing import Any
 from tmux_sentry import Answer, AnswerLost, CheckRequest, NotSent
 from tmux_sentry_check_github import wire
 from tmux_sentry_check_github.api import Api, Trouble
-from tmux_sentry_check_github.memo import BY_HAND
+from tmux_sentry_check_github.memo import NO_ID
 from tmux_sentry_check_github.memory import ACCEPTED, NOT_SENT, SENT, Memory, write
 from tmux_sentry_check_github.wanted import Wanted
 
@@ -25,8 +25,8 @@ def dispatch(api: Api, wanted: Wanted, request: CheckRequest, memory: Memory) ->
         return memory
     if not api.token:
         raise Trouble("dispatch needs GITHUB_TOKEN (permission Actions: write)")
-    if request.id == BY_HAND:
-        raise Trouble("a question by hand starts nothing: what it did would not be remembered")
+    if request.id == NO_ID:
+        raise Trouble("a question without an id starts nothing: it would start it each time")
     ref = wanted.ref or api.get(wanted.url(""), _default_branch, f"the repository {wanted.repository}").data
     memory = _send(api, wanted, request, memory, ref)
     # A GitHub Enterprise Server from before the parameter refuses it by its name; that request has started nothing.

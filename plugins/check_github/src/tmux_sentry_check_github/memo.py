@@ -11,8 +11,8 @@ from tmux_sentry import CheckResult
 
 #: Checks that are kept, and answers of each.
 CHECKS, ANSWERS = 256, 16
-#: The id of a question that belongs to no check.
-BY_HAND = "by-hand"
+#: The id of a question that was given none.
+NO_ID = "by-hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Memos:
 
     def of(self, id: str) -> Memo:
         """The memo of a check."""
-        if id == BY_HAND:
+        if id == NO_ID:
             return Memo()
         with self._lock:
             memo = self._memos.setdefault(id, Memo())
