@@ -85,8 +85,8 @@ def parse_pane(host: str, row: Sequence[str]) -> PaneInfo:
 
 
 def _parse(host: str, row: Sequence[str]) -> PaneInfo:
-    (pid, start, _, server_at, pane_id, pane_pid, session_id, session_name, window_id, window_name, window_index, pane_index,
-     command, path, title, width, height, x, y, dead, status, in_mode, alternate, input_off, synchronized,
+    (pid, start, _, server_at, pane_id, pane_pid, session_id, session_name, window_id, window_name, window_index,
+     pane_index, command, path, title, width, height, x, y, dead, status, in_mode, alternate, input_off, synchronized,
      epoch, marker, owner, hold, history, activity) = row  # fmt: skip
     return PaneInfo(
         identity=PaneIdentity(
