@@ -85,3 +85,40 @@ def test_a_comment_is_kept_whole_or_refused(sandbox: Any, running: bool) -> None
     assert sandbox.rows("SELECT * FROM votes") == []
     assert "rejected" in sandbox.ok("reject", request["id"], "--comment", "x" * 1000)
     assert sandbox.rows("SELECT comment FROM votes") == [{"comment": "x" * 1000}]
+
+
+NAMED = """
+    pipelines:
+      - name: asking
+        match: {window_name: "^job$"}
+        stages:
+          - name: first
+            require_approval:
+              approvers: [%s]
+              escalate: {after: 1h, approvers: [%s]}
+            actions_on_start: [{send_keys: {text: "npm run first", report_exit: true}}]
+"""
+MAIL = "NOTIFICATION_CHANNELS=stdout,email\nSMTP_SERVER=127.0.0.1\nSMTP_FROM=us@a.b\nSMTP_TO=Ann@a.b\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "unheard"),
+    [
+        ("me", "ann@A.B", []),
+        ("bob", "ann@a.b", ["bob"]),
+        ("me", "eve@a.b", ["eve@a.b"]),
+        ("bob", "bob", ["bob"]),
+    ],
+)
+def test_an_approver_who_has_no_way_of_answering_is_told(
+    sandbox: Any, first: str, second: str, unheard: list[str]
+) -> None:
+    names = [{"me": pwd.getpwuid(os.getuid()).pw_name}.get(name, name) for name in (first, second)]
+    policy, env_file = sandbox.write("named.yaml", NAMED % tuple(names)), sandbox.write(".env", MAIL)
+    checked = sandbox.run("check", "--policy", policy, "--env-file", env_file)
+    started = sandbox.run("run", "--hosts", sandbox.hosts, "--policy", policy, "--env-file", env_file, "--once")
+    for done in (checked, started):
+        said = [line.partition("known for ")[2].partition(":")[0] for line in done.stderr.splitlines()]
+        assert [name for name in said if name] == unheard
+    assert checked.returncode == 0
+    assert "known for" not in sandbox.run("check", "--policy", policy).stderr, "the settings of `run` are not known"

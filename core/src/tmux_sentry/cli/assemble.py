@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmux_sentry.cli import output, telling
+from tmux_sentry.cli.answering import unheard
 from tmux_sentry.cli.parts import needed, wanted
-from tmux_sentry.cli.session import Session, locked_store, read_hosts, transport_of
+from tmux_sentry.cli.session import Session, locked_store, person, read_hosts, transport_of
 from tmux_sentry.policy.model import ExternalCheck, Policy
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def build_runner(
             bar.step(step)
 
     notifiers = telling.notifiers(session, own, () if dry_run else telling.named(policy))
+    for warning in () if dry_run else unheard(policy, notifiers.values(), person()):
+        output.warn(warning)
     checkers = needed(session, registry.checkers, _checks(policy), "external check", "checker")
 
     with ExitStack() as stack:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tmux_sentry.cli import app, output, telling
+from tmux_sentry.cli.answering import unheard
 from tmux_sentry.cli.everywhere import everywhere
 from tmux_sentry.cli.options import json_option
-from tmux_sentry.cli.session import Session, installed, inventory
+from tmux_sentry.cli.session import Session, installed, inventory, person
 from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, SentryError
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     warnings = list(settings.warnings)
     if env_file or as_json:  # without the file that `run` gets, what it will be set up with is not known
         named = telling.named(result.require()) if not failed else []
-        warnings += telling.problems(session, (*settings.notification_channels, *named))
+        channels = (*settings.notification_channels, *named)
+        warnings += telling.problems(session, channels)
+        if not failed:
+            warnings += unheard(result.require(), telling.usable(session, channels), person())
     if as_json:
         output.emit_json(_as_json(result, diagnostics, warnings, panes, failed))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -86,6 +87,13 @@ def actions(policy: Policy) -> Iterator[Action]:
         for stage in pipeline.stages:
             for some in (stage.actions_on_start, stage.on_success, stage.on_failure, stage.on_timeout or ()):
                 yield from some
+
+
+def usable(session: Session, configured: Iterable[str]) -> Iterator[Notifier]:
+    """Those of the configured channels that can be made from the settings."""
+    for name in dict.fromkeys(configured):
+        with suppress(UsageError):  # which `problems` tells
+            yield from _made(session, name).values()
 
 
 def problems(session: Session, configured: Iterable[str]) -> Iterator[str]:
