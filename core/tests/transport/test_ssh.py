@@ -19,7 +19,7 @@ from tmux_sentry.testing.ssh_server import SshServer, running_ssh_server
 from tmux_sentry.testing.tcp_proxy import TcpProxy, running_proxy
 from tmux_sentry.testing.tmux_server import TmuxServer
 from tmux_sentry.transport.ssh import MAX_LINKS, SshChannel, SshTransport
-from tmux_sentry.transport.ssh_link import BEAT, DEADLINE
+from tmux_sentry.transport.ssh_link import BEAT, DEADLINE, is_hung, we_slept
 
 Connect = Callable[..., SshTransport]
 
@@ -232,6 +232,24 @@ def test_a_hung_connection_is_noticed_in_fifteen_seconds(
     assert BEAT - 1.0 < time.monotonic() - began < 15.0
     proxied.passing()
     assert transport.run(["echo", "again"], timeout=20.0).stdout == b"again\n"
+
+
+LONG = BEAT + DEADLINE
+#: what has become of a link: (when something came last, when it is looked at, what follows); waited for until LONG
+SILENCES: dict[str, tuple[float, float, str]] = {
+    "woken early": (0.0, LONG - 1.0, "goes on"),
+    "nothing has come": (0.0, LONG, "hangs"),
+    "nothing has come, and the machine is busy": (0.0, LONG + BEAT, "hangs"),
+    "something has come meanwhile": (1.0, LONG, "goes on"),
+    "the lid was closed": (0.0, LONG + BEAT + 0.1, "slept"),
+    "the lid was closed for a night": (0.0, 30_000.0, "slept"),
+}
+
+
+@pytest.mark.parametrize(("heard", "now", "expected"), SILENCES.values(), ids=SILENCES)
+def test_a_silence_is_the_link_s_fault_only_while_we_are_awake(heard: float, now: float, expected: str) -> None:
+    verdict = "slept" if we_slept(LONG, now) else "hangs" if is_hung(LONG, now, heard) else "goes on"
+    assert verdict == expected
 
 
 @pytest.mark.slow

@@ -28,6 +28,19 @@ class Full(Exception):
     """The server lets this connection have no further channel (MaxSessions, ten by default)."""
 
 
+def we_slept(due: float, now: float) -> bool:
+    """Whether whoever waited until `due` woke far too late (monotonic seconds).
+
+    A stopped process or a closed lid says nothing about the link.
+    """
+    return now - due > BEAT
+
+
+def is_hung(due: float, now: float, heard: float) -> bool:
+    """Whether nothing has come from the server for so long that it is given up; `heard` is when something came last."""
+    return now >= due and heard + BEAT + DEADLINE <= due
+
+
 class Link:
     """Ends by itself, and with it its channels, when the server does not answer any more."""
 
@@ -82,9 +95,9 @@ class Link:
             due = self._heard + BEAT + DEADLINE
             if self._closing.wait(max(due - time.monotonic(), 0.1)):
                 return
-            late = time.monotonic() - due
-            if late > BEAT:
-                self.heard()  # it was us who slept: a stopped process or a closed lid says nothing about the link
-            elif late >= 0 and self._heard + BEAT + DEADLINE <= due:
+            now = time.monotonic()
+            if we_slept(due, now):
+                self.heard()
+            elif is_hung(due, now, self._heard):
                 _log.warning("%s: the SSH connection hangs and is given up", clean(self._host))
                 self.close()
