@@ -20,7 +20,7 @@ from tmux_sentry.tmux.model import TmuxAddress
 from tmux_sentry.transport.base import Completed
 from tmux_sentry.transport.local import LocalTransport
 from tmux_sentry.watch.backoff import Backoff
-from tmux_sentry.watch.events import Attached, HostDown, HostUp, PaneSeen
+from tmux_sentry.watch.events import Attached, HostDown, HostUp, Inventoried, PaneSeen
 from tmux_sentry.watch.watcher import Watcher
 
 Begin = Callable[..., Watcher]
@@ -195,6 +195,47 @@ def test_a_wait_grows_to_its_cap_and_starts_again() -> None:
     assert backoff.next() <= 1.0
 
 
+def test_many_hosts_that_were_lost_together_are_not_tried_together() -> None:
+    assert len({Backoff(1.0, 4.0).next() for _ in range(20)}) > 10
+
+
+class Counted(LocalTransport):
+    """A transport that counts how often its connection is given up; with `why` nothing can be started on the host."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__("here")
+        self.why, self.resets = why, 0
+
+    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
+        if self.why:
+            raise Unreachable(self.why)
+        return super().run(argv, timeout)
+
+    def open(self, argv: Sequence[str]) -> Any:
+        if self.why:
+            raise Unreachable(self.why)
+        return super().open(argv)
+
+    def reset(self) -> None:
+        self.resets += 1
+        super().reset()
+
+
+@pytest.mark.parametrize(
+    ("why", "given_up"), [("here: it does not answer", True), ("", False)], ids=["hangs", "answers"]
+)
+def test_the_connection_of_a_host_that_does_not_answer_is_given_up(
+    tmux_server: Any, log: Any, why: str, given_up: bool
+) -> None:
+    """It may hang, and whoever uses it would too; a machine that says that it has no tmux server is reached well."""
+    transport = Counted(why)
+    watcher = Watcher("here", transport, tmux_server.address, log, SystemClock())
+    watcher.start()
+    log.wait(lambda: log.all(HostDown), "HostDown")
+    assert (transport.resets > 0) is given_up
+    watcher.stop()
+
+
 class CutChannel:
     """A channel whose link can be cut: we see its end, the program on the host does not."""
 
@@ -274,10 +315,12 @@ def test_what_a_killed_process_left_attached_is_ended(tmux_server: Any, log: Any
     assert left.pid is not None
     assert person.pid is not None
     pids = [left.pid, person.pid]
-    watcher = Watcher("here", LocalTransport("here"), tmux_server.address, log, SystemClock(), left=pids)
+    transport = LocalTransport("here")
+    watcher = Watcher("here", transport, tmux_server.address, log, SystemClock(), left=pids, interval=0.2)
     watcher.start()
     try:
         log.wait(lambda: log.all(Attached), "what is attached")
+        log.wait(lambda: len(log.all(Inventoried)) >= 3, "a look at all that were left, and two more")
         tmux_server.wait(lambda: str(left.pid) not in clients(), "the end of the one that was left")
         assert str(person.pid) in clients()  # not one like ours, whatever was written down
         assert log.all(Attached)[0].pids <= set(map(int, clients()))
