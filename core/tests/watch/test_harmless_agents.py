@@ -28,7 +28,7 @@ from tmux_sentry.watch.watcher import Watcher
 Begin = Callable[..., Watcher]
 IDLE = "sleep 1000"
 #: Seconds, several times what counts as blocked; and longer until more was printed than tmux may keep.
-STANDSTILL = 20.0
+STANDSTILL = float(os.environ.get("STANDSTILL", "20"))
 #: Seconds without progress from which on an agent counts as blocked.
 BLOCKED = 5.0
 #: MB that tmux may keep for a client that does not read.
@@ -517,6 +517,7 @@ for number in range(1, int(sys.argv[2]) + 1):
 def test_a_flood_takes_no_line_of_a_calm_pane_and_ends_well(
     tmux_server: Any, log: Any, watch: Begin, count: Any, where: str
 ) -> None:
+    """How late its lines are is judged only roughly here, for the machine may be busy; `make bench` measures it."""
     script = tmux_server.directory / "calm.py"
     script.write_text(CALM)
     calm = tmux_server.new_session("calm")
@@ -544,7 +545,8 @@ def test_a_flood_takes_no_line_of_a_calm_pane_and_ends_well(
     during = calm_lines("during", 60)
     for name, late in (("before", before), ("during", during)):
         _log.info("%s, %s: median %.1f ms, p99 %.1f ms", where, name, statistics.median(late) * 1e3, late[-1] * 1e3)
-    assert during[-1] < 5.0
+    assert during[-1] < 5.0  # a machine may stand still now and then,
+    assert statistics.median(during) < 10 * statistics.median(before) + 0.5  # but not at every other line
 
     tmux_server.send(flood, "", "C-c")
     tmux_server.wait_prompt(flood)
