@@ -152,6 +152,8 @@ def test_a_link_shows_exactly_what_will_be_typed_and_changes_nothing(room: Room)
     assert view.screen == ("$ make deploy", "token [redacted]")
     assert (view.status, view.closed, view.until, view.code_needed) == ("pending", "", None, False)
     assert room.window.look(token, request_id) == view
+    elsewhere = Window(replace(room.window._ports, zone="Europe/Berlin"), room.tokens)
+    assert (view.zone, elsewhere.look(token).zone) == ("", "Europe/Berlin")
 
 
 def test_who_is_no_approver_is_told_so_before_they_press_anything(room: Room) -> None:
@@ -160,7 +162,9 @@ def test_who_is_no_approver_is_told_so_before_they_press_anything(room: Room) ->
     stored = room.store.approval(request_id)
     assert stored is not None
     bob, group = (token_of(room.links.line(stored, "slack", who)) for who in ("bob", ""))
-    assert room.window.look(bob).closed == "bob is not one of the approvers"
+    view = room.window.look(bob)
+    assert (view.closed, view.stranger) == ("bob is not one of the approvers", True)
+    assert not room.window.look(token_of(room.links.line(stored, "slack", "ann"))).stranger
     answer = room.window.vote(bob, approved=True, digest=room.digest(request_id))
     assert not answer.counted
     assert room.status(request_id) == "pending"

@@ -46,6 +46,7 @@ class Ports:
     screen: Callable[[PaneIdentity], Sequence[str]]
     resend: Callable[[StoredApproval, str], None]
     redact: Redactor
+    zone: str = ""  # the policy's; "" is the system's
 
 
 class Window:
@@ -76,6 +77,7 @@ class Window:
     def _view(self, link: Link, stored: StoredApproval, *, screen: bool = True) -> ApprovalView:
         request, now, redact = stored.request, self._ports.clock.now(), self._ports.redact
         lines = self._ports.screen(request.pane) if screen else ()
+        closed = self._closed(link, stored, now)
         return ApprovalView(
             request=request,
             status=stored.status,
@@ -85,7 +87,9 @@ class Window:
             code_needed=link.kind == "link" and request.risk == "high",
             until=stored.rules.until,
             now=now,
-            closed=self._closed(link, stored, now),
+            closed=closed,
+            stranger=closed == _stranger(link),
+            zone=self._ports.zone,
         )
 
     def _closed(self, link: Link, stored: StoredApproval, now: float) -> str:
@@ -97,7 +101,7 @@ class Window:
         if stored.rules.until is not None and now >= stored.rules.until:
             return "its time is over"
         if not stored.rules.may(_name(link), now):
-            return f"{_name(link)} is not one of the approvers"
+            return _stranger(link)
         return ""
 
     # ------------------------------------------------------------------------ answering
@@ -246,6 +250,10 @@ class Window:
 def _name(link: Link) -> str:
     """Under which name an answer is recorded; a group's link names no person."""
     return link.recipient or f"{NAMELESS}{link.channel}"
+
+
+def _stranger(link: Link) -> str:
+    return f"{_name(link)} is not one of the approvers"
 
 
 def _known(link: Link) -> str:

@@ -114,9 +114,11 @@ class ApprovalView:
     screen: tuple[str, ...]  # the last lines of the pane
     you: str  # the name that an answer is recorded under
     code_needed: bool  # risk: high, and nobody logged in: the code stands in the message that brought the link
-    until: float | None  # when the request is over; None: it stays open
+    until: float | None  # when the request is over; None: it stays open, also after its `expires_at`
     now: float
     closed: str = ""  # why an answer does not count any more, or not from this person; "" when one does
+    stranger: bool = False  # the request is open, and this person's answer does not count
+    zone: str = ""  # the time zone of people, as in "Europe/Berlin"; "" is the system's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
