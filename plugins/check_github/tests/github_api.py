@@ -23,6 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 from tmux_sentry.testing.provider import Provider, Received, Reply
 
 PREFIX = "/api/v3"
+#: Of X-GitHub-Api-Version, the default first: https://docs.github.com/en/rest/about-the-rest-api/api-versions
+VERSIONS = ("2022-11-28", "2026-03-10")
 FILTERS = {"actor", "branch", "event", "status", "created", "head_sha", "check_suite_id", "exclude_pull_requests"}
 
 
@@ -52,9 +54,10 @@ class Rate:
 class GitHub:
     """`clock` gives epoch seconds of the client; `skew` is how many seconds GitHub's clock shows more.
 
-    `dispatching` is how dispatches are answered: "asked" (200 with details if asked for, else 204: since February
-    2026), "always" (API version 2026-03-10: 200, and the parameter is gone), "old" (204, and 422 for the parameter),
-    "silent" (204, whatever is asked for). `appears`: whether a dispatched run is in the lists at once.
+    `dispatching` is how dispatches are answered in version 2022-11-28: "asked" (200 with details if asked for, else
+    204: since February 2026), "old" (204, and 422 for the parameter), "silent" (204, whatever is asked for). Version
+    2026-03-10 answers 200 with details whatever is asked for. `appears`: whether a dispatched run is in the lists at
+    once. `versions` are those that it knows, `speaks` the one it answers in ("": as the header says).
     """
 
     token: str = ""
@@ -63,6 +66,8 @@ class GitHub:
     clock: Callable[[], float] = lambda: 1_700_000_000.0
     skew: float | None = 0.0  # None: no Date header
     dispatching: str = "asked"
+    versions: tuple[str, ...] = VERSIONS
+    speaks: str = ""
     appears: bool = True
     etags: bool = True
     page: int | None = None  # rows a page, less than what is asked for
@@ -213,6 +218,8 @@ class GitHub:
         """The answer, with its ETag, counted against the hourly requests: not a 304 that is authorised."""
         if self.rate.remaining == 0:
             return self._with_rate(said(403, "API rate limit exceeded for user ID 1."))
+        if (version := request.headers.get("x-github-api-version", VERSIONS[0])) not in self.versions:
+            return self._with_rate(said(400, f"The API version {version} is not supported."))
         authorised = request.headers.get("authorization", "")
         if authorised and authorised != f"Bearer {self.token}":
             return self._with_rate(said(401, "Bad credentials"))
@@ -313,14 +320,15 @@ class GitHub:
         if "authorization" not in request.headers:
             return said(401, "Requires authentication")
         body = request.json()
-        if self.dispatching == "old" and "return_run_details" in body:
+        is_new = (self.speaks or request.headers.get("x-github-api-version")) == VERSIONS[1]
+        if self.dispatching == "old" and not is_new and "return_run_details" in body:
             return said(422, 'Invalid request.\n\n"return_run_details" is not a permitted key.')
         wants = body.get("return_run_details") is True
         self.dispatched.append(body)
         file = known["path"].rpartition("/")[2]
         title = " ".join(["Deploy", *(str(value) for value in (body.get("inputs") or {}).values())])
         id_ = self.add_run(workflow=file, title=title, head_branch=body["ref"], hidden=not self.appears)
-        if self.dispatching == "always" or (self.dispatching == "asked" and wants):
+        if is_new or (self.dispatching == "asked" and wants):
             run = f"{self.url}/repos/{self.repository}/actions/runs/{id_}"
             return Reply.of_json({"workflow_run_id": id_, "run_url": run, "html_url": self.run(id_)["html_url"]})
         return Reply(status=204)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from email.utils import formatdate
 from typing import Any, ClassVar
 
 from tmux_sentry import CheckStatus
@@ -92,7 +93,8 @@ class TestFoundRun(TestKnownRun):
 
         def answer(request: Received) -> Reply:
             known = re.search(r"/runs/(\d+)", request.path)
-            return Reply.of_json(runs[int(known[1])] if known else {"workflow_runs": [*runs.values()][::-1]})
+            data = runs[int(known[1])] if known else {"workflow_runs": [*runs.values()][::-1]}
+            return Reply.of_json(data, Date=formatdate(usegmt=True))
 
         return answer
 

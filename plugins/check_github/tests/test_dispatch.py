@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from github_api import GitHub, body_of, said
+from github_api import VERSIONS, GitHub, body_of, said
 from github_asker import AT, RUN, TOKEN, Asker, Clock
 
-from tmux_sentry import CheckStatus
+from tmux_sentry import CheckStatus, exchange
 from tmux_sentry.testing.provider import Reply, closed_port
 
 DEPLOY: dict[str, Any] = {"workflow": "deploy.yml", "ref": "main", "dispatch": True}
@@ -24,9 +24,9 @@ def posts(github: GitHub) -> int:
     return len(github.paths("POST"))
 
 
-@pytest.mark.parametrize("dispatching", ["asked", "always"])
-def test_the_answer_names_the_run(ask: Asker, github: GitHub, dispatching: str) -> None:
-    github.dispatching = dispatching
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_answer_names_the_run(ask: Asker, github: GitHub, version: str) -> None:
+    github.speaks = version
     result = ask(**DEPLOY, inputs={"where": "prod", "dry": True, "count": 3})
     assert (result.status, result.detail) == (CheckStatus.PENDING, "dispatched: deploy.yml #1: queued")
     assert github.dispatched == [
@@ -39,6 +39,37 @@ def test_the_answer_names_the_run(ask: Asker, github: GitHub, dispatching: str) 
     assert ask(**DEPLOY).status is CheckStatus.SUCCESS
     assert posts(github) == 1
     assert "/actions/runs?per_page=100" not in github.paths()
+
+
+def test_where_our_version_is_gone_nothing_is_started_and_the_reason_told(ask: Asker, github: GitHub) -> None:
+    github.versions = VERSIONS[1:]
+    result = ask(**DEPLOY)
+    assert result.status is CheckStatus.UNKNOWN
+    assert "HTTP 400: The API version 2022-11-28 is not supported." in result.detail
+    assert (ask.memory["dispatch"], github.dispatched) == ("not sent", [])
+    assert "HTTP 400" in ask(run_id=github.add_run()).detail
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({}, {}, 204),
+        ({}, {"return_run_details": True}, 200),
+        ({"X-GitHub-Api-Version": "2022-11-28"}, {}, 204),
+        ({"X-GitHub-Api-Version": "2022-11-28"}, {"return_run_details": True}, 200),
+        ({"X-GitHub-Api-Version": "2026-03-10"}, {}, 200),
+        ({"X-GitHub-Api-Version": "2030-01-01"}, {}, 400),
+    ],
+)
+def test_the_loopback_github_speaks_both_versions(
+    github: GitHub, headers: dict[str, str], body: dict[str, Any], status: int
+) -> None:
+    url = f"{github.url}/repos/owner/name/actions/workflows/deploy.yml/dispatches"
+    sent = json.dumps({"ref": "main", **body}).encode()
+    answer = exchange("POST", url, headers={"Authorization": f"Bearer {TOKEN}", **headers}, body=sent)
+    assert answer.status == status
+    if status == 200:
+        assert set(answer.json()) == {"workflow_run_id", "run_url", "html_url"}
 
 
 def test_it_is_on_disk_before_it_is_sent(ask: Asker, github: GitHub) -> None:
@@ -260,7 +291,9 @@ def test_without_a_ref_it_is_the_default_branch(ask: Asker, github: GitHub) -> N
     assert github.dispatched[0]["ref"] == "main"
 
 
-def test_a_renamed_repository_is_dispatched_to_once(ask: Asker, github: GitHub) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_renamed_repository_is_dispatched_to_once(ask: Asker, github: GitHub, version: str) -> None:
+    github.speaks = version
     github.moved_to = "owner/renamed"
     assert ask(**DEPLOY).status is CheckStatus.PENDING
     assert len(github.dispatched) == 1
