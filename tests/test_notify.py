@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
+import subprocess
 from collections.abc import Iterator
 from textwrap import dedent
 from typing import Any
@@ -116,6 +119,64 @@ def test_a_question_is_told_and_so_is_its_answer(sandbox: Any, wechat: Provider)
     assert {row["status"] for row in log} == {"delivered"}
     assert [row["event"] for row in log][::-1] == ["approval.asked", "approval.approved", "run.succeeded"]
     assert all(f"#{row['short']}" in texts(wechat) for row in log)
+
+
+@pytest.mark.parametrize(
+    ("command", "way", "status", "comment"),
+    [
+        ("echo approve >", "file", "approved", ""),
+        ("tmux-sentry approve", "terminal", "approved", ""),
+        ("tmux-sentry reject", "terminal", "rejected", "WHY"),
+    ],
+)
+def test_each_command_of_a_question_answers_it_exactly_as_it_is_told(
+    sandbox: Any, wechat: Provider, command: str, way: str, status: str, comment: str
+) -> None:
+    """Whatever the name of the home directory; what is to be typed stands in inline code."""
+    sandbox.home = sandbox.home.with_name("it's a $HOME")
+    sandbox.pane()
+    run = sandbox.watch(sandbox.write("ask.yaml", ASK), **settings(wechat))
+    sandbox.wait(lambda: "approve ship?" in texts(wechat), "the question")
+    told = wechat.requests[0].json()["markdown"]["content"]
+    (line,) = [line for line in re.findall("^`(.*)`$", told, re.MULTILINE) if line.startswith(command)]
+    run.wait_line(f"  {line}")
+    if way == "file":
+        subprocess.run(["sh", "-c", line], check=True)
+    else:
+        sandbox.ok(*shlex.split(line)[1:])
+    sandbox.wait(lambda: sandbox.rows("SELECT 1 FROM votes"), "the answer")
+    (request,) = sandbox.rows("SELECT status, channel, comment FROM approvals")
+    assert request == {"status": status, "channel": way, "comment": comment}
+    sandbox.wait(lambda: sandbox.typed() == (["npm run ship"] if status == "approved" else []), "what was approved")
+
+
+def test_a_question_has_its_file_also_where_another_backend_takes_its_time(sandbox: Any, wechat: Provider) -> None:
+    path = sandbox.plugin(
+        "approval_slow",
+        """
+        from threading import Event
+        from tmux_sentry import ApprovalPlugin, hookimpl
+
+        class Slow:
+            def open(self, request):
+                Event().wait(1.0)
+                return ""
+
+            def poll(self):
+                return []
+
+            def close(self, request, outcome):
+                pass
+
+        @hookimpl
+        def tmux_sentry_approval_backends():
+            yield ApprovalPlugin(name="slow", description="takes a second", factory=lambda context: Slow())
+        """,
+    )
+    sandbox.pane()
+    sandbox.watch(sandbox.write("ask.yaml", ASK), PYTHONPATH=path, **settings(wechat))
+    sandbox.wait(lambda: "approve ship?" in texts(wechat), "the question")
+    assert f"echo approve > {sandbox.question('ship')}" in texts(wechat)
 
 
 def test_what_a_killed_program_had_not_told_is_told_by_the_next(sandbox: Any, wechat: Provider) -> None:
