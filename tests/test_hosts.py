@@ -283,3 +283,14 @@ def test_pausing_reaches_every_machine_that_answers(fleet: Fleet) -> None:
         assert "nas: all panes paused" in done.stdout
         assert "down: 127.0.0.1:1 refuses the connection" in done.stderr
         assert sandbox.server.run("show-options", "-gv", "@sentry_hold") == "1"
+
+
+def test_a_pane_that_a_pipeline_takes_is_read_before_older_ones(sandbox: Any) -> None:
+    policy = sandbox.write("two.yaml", TWO.replace('host: "^nas$"', 'host: "^here$"'))
+    sandbox.hosts.write_text(sandbox.hosts_text() + "    watch: {max_panes: 1}\n")
+    sandbox.pane("other", "older")
+    sandbox.pane()
+    run = sandbox.start("run", "--hosts", sandbox.hosts, "--policy", policy, "--once")
+    assert run.end() == 0
+    assert sandbox.stages() == [("first", "succeeded"), ("second", "succeeded")]
+    assert "2 panes, of which only 1 are read (watch.max_panes)" in run.output

@@ -260,9 +260,25 @@ def test_of_too_many_panes_the_first_are_read(tmux_server: Any, log: Any, watch:
     log.wait_line(panes[0], "read")
     assert log.everything(panes[2]) == []
     assert [seen.info.identity.pane_id for seen in log.all(PaneSeen)] == panes
-    assert sum("of which only the first 2 are read" in record.message for record in caplog.records) == 1
+    assert sum("of which only 2 are read" in record.message for record in caplog.records) == 1
     tmux_server.run("kill-session", "-t", "s0")
     log.wait_ready(panes[2])
+
+
+def test_of_too_many_panes_those_that_are_needed_come_first(
+    tmux_server: Any, log: Any, watch: Begin, caplog: Any
+) -> None:
+    old, new, newest = [tmux_server.new_session(f"s{number}") for number in range(3)]
+    watcher = watch(max_panes=1)
+    log.wait_ready(old)
+    needs = {new: 1, newest: 2}
+    watcher.prefer(lambda info: needs.get(info.identity.pane_id, 0))
+    log.wait_ready(newest)
+    assert log.everything(new) == []
+    needs[new] = 2  # as much: the older one is read
+    log.wait_ready(new)
+    log.wait(lambda: any(f"s2:main.0 {newest}: a run waits" in one.message for one in caplog.records), "the word of it")
+    assert sum("a run waits for this pane" in record.message for record in caplog.records) == 1
 
 
 def test_output_makes_no_other_pane(info: Callable[..., PaneInfo]) -> None:

@@ -193,6 +193,8 @@ class Runner:
             limits=lambda pane: self.intake.limits(pane),
             hosts=tuple(parts.watchers),
         )
+        for watcher in self.watchers.values():
+            watcher.prefer(self.starter.need)
         self.desk = Desk(
             parts.store,
             parts.clock,

@@ -29,6 +29,8 @@ from tmux_sentry.security.sanitize import clean
 from tmux_sentry.state.observe import sentence
 from tmux_sentry.state.records import PastRun, RunNames
 from tmux_sentry.state.store import Store
+from tmux_sentry.tmux.model import PaneInfo
+from tmux_sentry.watch.reading import URGENT
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class Starter:
         self._panes = panes
         self._env = env
         past = store.past_runs()
-        self._earlier = [_earlier(run) for run in past]
+        self._earlier = [earlier_of(run) for run in past]
         self._ended = {run.id: run.status for run in past if run.status != "open"}
         self._told: set[tuple[str, str, str]] = set()
         self._hosts: set[str] = set()  # inventoried since they came up
@@ -74,15 +76,18 @@ class Starter:
         self._first: dict[str, str] = {}  # for --once: Runs of the start, and how they stand
         self._begun = False  # what matched at the start has started
         self._again: set[tuple[str, str]] = set()  # (pipeline, pane key) that `rerun` allows
+        self._needs: Mapping[str, int] = {}  # pane key -> how much its text is needed
 
     # ------------------------------------------------------------------------- starting
 
     def start(self) -> list[Run]:
         """Start what may start now; returns the new Runs."""
+        candidates = self.candidates()
+        self._needs = self._weigh(candidates)
         if self._store.observing is not None:
             return []
         started: list[Run] = []
-        for candidate in self.candidates():
+        for candidate in candidates:
             if candidate.verdict != "start":
                 self._tell(candidate)
                 continue
@@ -95,6 +100,17 @@ class Starter:
 
     def _begin(self, candidate: Candidate, pane: KnownPane, started: list[Run]) -> None:
         started.append(self.begin(candidate.pipeline, pane))
+
+    def need(self, pane: PaneInfo) -> int:
+        """How much the pane's text is needed, as the watchers take it; any thread may ask."""
+        return self._needs.get(pane.identity.key, 0)
+
+    def _weigh(self, candidates: Iterable[Candidate]) -> dict[str, int]:
+        needs: dict[str, int] = {}
+        for candidate in candidates:
+            key = candidate.pane.identity.key
+            needs[key] = max(needs.get(key, 1), URGENT if candidate.verdict in ("start", "running") else 1)
+        return needs | {run.pane.key: URGENT for run in self._conductor.runs.values() if run.open}
 
     def candidates(self) -> list[Candidate]:
         """Every pipeline and pane that match now."""
@@ -319,7 +335,8 @@ def _trusted(pipeline: Pipeline, trust: Trust | None) -> bool:
     return trust is not None and any(trust >= stage.min_trust for stage in pipeline.stages)
 
 
-def _earlier(run: PastRun) -> Earlier:
+def earlier_of(run: PastRun) -> Earlier:
+    """A Run of the database, as matching needs it."""
     return Earlier(
         run_id=run.id,
         pipeline=run.pipeline,

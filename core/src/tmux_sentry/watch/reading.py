@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from tmux_sentry.clock import Clock
+from tmux_sentry.contracts import PaneIdentity
+from tmux_sentry.security.sanitize import clean
 from tmux_sentry.tmux.model import PaneInfo
 from tmux_sentry.tmux.version import Ability
 from tmux_sentry.watch.feeds import Feeds
@@ -18,6 +20,11 @@ _log = logging.getLogger(__name__)
 
 #: `auto`: streams, and polling where tmux has none or where a session's stream failed twice in a row.
 Method = Literal["auto", "stream", "poll"]
+
+#: How much a pane's text is needed: a larger number comes first.
+Need = Callable[[PaneInfo], int]
+#: A run goes on in the pane, or is to begin there.
+URGENT = 2
 
 
 def always_polled(method: Method, able: Ability) -> bool:
@@ -43,6 +50,7 @@ class Reading:
         self._changed = ChangedPanes()
         self._polled = False  # whether any pane is
         self._too_many = False
+        self._told: set[PaneIdentity] = set()  # panes that matter and are not read
 
     def begin(self, able: Ability) -> None:
         """A command client is attached whose tmux can do this."""
@@ -50,22 +58,35 @@ class Reading:
             _log.warning("tmux before 3.2 has no output streams: its panes are polled")
         self._able = able
 
-    def choose(self, panes: Panes, wanted: Sequence[PaneInfo], infos: Sequence[PaneInfo]) -> None:
-        """Say of each pane whether it is read, and whether by polling."""
-        oldest = sorted(wanted, key=lambda info: int(info.identity.pane_id[1:]))
-        if (len(oldest) > self._max_panes) is not self._too_many:
+    def choose(self, panes: Panes, wanted: Sequence[PaneInfo], infos: Sequence[PaneInfo], need: Need) -> None:
+        """Say of each pane whether it is read, and whether by polling. Where there are too many, those that are needed
+        come first, then the oldest."""
+        if (len(wanted) > self._max_panes) is not self._too_many:
             self._too_many = not self._too_many
             if self._too_many:
                 _log.warning(
-                    "%s: %d panes, of which only the first %d are read (watch.max_panes)",
-                    oldest[0].identity.host, len(oldest), self._max_panes,
+                    "%s: %d panes, of which only %d are read (watch.max_panes)",
+                    wanted[0].identity.host, len(wanted), self._max_panes,
                 )  # fmt: skip
-        read = {info.identity for info in oldest[: self._max_panes]}
+        read = {info.identity for info in self._first(wanted, need)}
         failing = self._feeds.failing() if self._method == "auto" else set()
         for info in infos:
             if (pane := panes.get(info.identity)) is not None:
                 pane.reading = info.identity in read
                 pane.poll(not self._streaming or info.session_id in failing)
+
+    def _first(self, wanted: Sequence[PaneInfo], need: Need) -> Sequence[PaneInfo]:
+        """As many as are read; a pane that is needed and left out is told of once."""
+        if not self._too_many:
+            return wanted
+        needs = {info.identity: need(info) for info in wanted}
+        order = sorted(wanted, key=lambda info: (-needs[info.identity], int(info.identity.pane_id[1:])))
+        for info in order[self._max_panes :]:
+            if needs[info.identity] >= URGENT and info.identity not in self._told:
+                self._told.add(info.identity)
+                name = clean(f"{info.identity.host} {info.name} {info.identity.pane_id}", 200)
+                _log.warning("%s: a run waits for this pane, which is not read (watch.max_panes)", name)
+        return order[: self._max_panes]
 
     def follow(self, read: Collection[WatchedPane], infos: Sequence[PaneInfo], every: Collection[str]) -> None:
         """Let the streams and the polling follow: `read` as `choose` said, `every` names all panes of the server."""

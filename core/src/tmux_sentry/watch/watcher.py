@@ -27,7 +27,7 @@ from tmux_sentry.watch.feeds import Feeds
 from tmux_sentry.watch.pane import PaneView, WatchedPane
 from tmux_sentry.watch.prompt import is_idle_shell
 from tmux_sentry.watch.reach import Reach
-from tmux_sentry.watch.reading import Method, Reading
+from tmux_sentry.watch.reading import Method, Need, Reading
 from tmux_sentry.watch.registry import GRACE, Panes
 from tmux_sentry.watch.row import LINE_LIMIT
 from tmux_sentry.watch.tap import Tap, nobody
@@ -87,6 +87,7 @@ class Watcher:
         self._sink, self._clock, self._interval = sink, clock, interval
         self._sessions = [compile_regex(pattern) for pattern in sessions]
         self._wanted: Callable[[PaneInfo], bool] = lambda info: True
+        self._need: Need = lambda info: 0
         self._client: CommandClient | None = None
         self._inventory: Inventory | None = None
         self._infos: tuple[PaneInfo, ...] = ()
@@ -130,6 +131,14 @@ class Watcher:
     def want(self, predicate: Callable[[PaneInfo], bool]) -> None:
         """Read the text of these panes only; all panes are still listed, announced and closed."""
         self._wanted = predicate
+        self._look()
+
+    def prefer(self, need: Need) -> None:
+        """Where not all panes can be read, read those first that `need` gives a larger number, then the oldest.
+
+        It is asked by the control loop, and only then.
+        """
+        self._need = need
         self._look()
 
     @property
@@ -302,7 +311,7 @@ class Watcher:
             inventory, infos = self._inventory, self._infos
         if inventory is None:
             return
-        self._reading.choose(self._panes, [info for info in infos if self._wanted(info)], infos)
+        self._reading.choose(self._panes, [info for info in infos if self._wanted(info)], infos, self._need)
         # Also panes that vanished just now: their last lines may be under way.
         read = [pane for pane in self._panes.all() if pane.reading and not pane.closed]
         self._reading.follow(read, infos, [info.identity.pane_id for info in inventory.panes])
