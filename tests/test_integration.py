@@ -822,6 +822,15 @@ def test_check_lists_the_panes_that_each_pipeline_would_take(sandbox: Any) -> No
     assert "would start a run" in row
 
 
+def test_check_knows_what_a_pane_has_run_already(sandbox: Any) -> None:
+    sandbox.pane()
+    policy = sandbox.write("one.yaml", ONE)
+    sandbox.ok("run", "--hosts", sandbox.hosts, "--policy", policy, "--once")
+    said = sandbox.ok("check", "--policy", policy, "--hosts", sandbox.hosts)
+    assert "would start a run" not in said
+    assert "has already run here" in said
+
+
 # ------------------------------------------------------------------------ around the job
 
 

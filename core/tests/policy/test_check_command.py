@@ -91,10 +91,19 @@ def test_a_host_without_tmux_is_said_and_the_policy_is_still_valid(
     policy.write_text(GOOD)
     hosts = tmp_path / "hosts.yaml"
     hosts.write_text(f"hosts: [{{name: here, tmux: {{socket_path: {tmp_path}/none}}}}]\n")
-    assert main(["--no-plugins", "check", "--policy", str(policy), "--hosts", str(hosts)]) == 0
+    check = ["--no-plugins", "check", "--policy", str(policy), "--hosts", str(hosts)]
+    assert main(check) == 4
     captured = capsys.readouterr()
     assert "no live pane matches a pipeline" in captured.out
-    assert "here" in captured.err
+    assert "here: no tmux server runs there; " in captured.err
+    assert main([*check, "--json"]) == 4
+    said = json.loads(capsys.readouterr().out)
+    (row,) = said["unreachable"]
+    assert (said["ok"], said["panes"], row["name"]) == (True, [], "here")
+    assert row["what"] == "here: no tmux server runs there"
+    assert row["why"]
+    policy.write_text("pipelines: []\n")
+    assert main(check) == 2
 
 
 @pytest.mark.parametrize("name", ["policy", "hosts", "settings"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,13 @@ from tmux_sentry.cli import app, output, telling
 from tmux_sentry.cli.answering import unheard
 from tmux_sentry.cli.everywhere import everywhere
 from tmux_sentry.cli.options import json_option
-from tmux_sentry.cli.session import Session, installed, inventory, person
-from tmux_sentry.errors import EXIT_OK, EXIT_USAGE, Diagnostic, InvalidConfig, SentryError
+from tmux_sentry.cli.session import Session, installed, inventory, person, reading_store
+from tmux_sentry.errors import EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE, Diagnostic, InvalidConfig, SentryError
 
 if TYPE_CHECKING:
     from tmux_sentry.config.hosts import Host, HostsFile
     from tmux_sentry.config.vault import Vault
-    from tmux_sentry.engine.matching import Candidate
+    from tmux_sentry.engine.matching import Candidate, Earlier
     from tmux_sentry.policy.load import LoadResult
     from tmux_sentry.policy.model import Policy
     from tmux_sentry.tmux.inventory import Inventory
@@ -42,7 +43,10 @@ _PANE_COLUMNS = ("pipeline", "host", "pane_id", "pane", "note")
 @click.option("--env-file", type=click.Path(path_type=Path), help="Variables, as `run` takes them.")
 @json_option
 def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | None, as_json: bool) -> int:
-    """Validate policies: every error at once, with its line and column. Exit code 2 when there are any."""
+    """Validate policies: every error at once, with its line and column. Exit code 2 when there are any.
+
+    With --hosts, exit code 4 when some host is not reached: what would start there is not known.
+    """
     from tmux_sentry.config.settings import load_settings
     from tmux_sentry.policy.load import load_policies
 
@@ -54,7 +58,7 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
     result = load_policies(policies, registry, session.env, installed(registry), settings.vault)
     hosts_file, diagnostics = _hosts(hosts, result.diagnostics, settings.vault)
     failed = any(not diagnostic.warning for diagnostic in diagnostics)
-    panes = [] if failed or hosts_file is None else live_panes(session, result.require(), hosts_file.hosts)
+    live = Live() if failed or hosts_file is None else look(session, result.require(), hosts_file.hosts)
     warnings = list(settings.warnings)
     if env_file or as_json:  # without the file that `run` gets, what it will be set up with is not known
         named = telling.named(result.require()) if not failed else []
@@ -63,29 +67,39 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
         if not failed:
             warnings += unheard(result.require(), telling.usable(session, channels), person())
     if as_json:
-        output.emit_json(_as_json(result, diagnostics, warnings, panes, failed))
+        output.emit_json(_as_json(result, diagnostics, warnings, live, failed))
     else:
         for warning in warnings if env_file else ():
             output.warn(warning)
         _print(diagnostics)
         if not failed:
-            _print_summary(result.require(), hosts_file, panes)
-    return EXIT_USAGE if failed else EXIT_OK
+            _print_summary(result.require(), hosts_file, live.panes)
+    if failed:
+        return EXIT_USAGE
+    return EXIT_UNREACHABLE if live.unreachable else EXIT_OK
 
 
-def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[Mapping[str, str]]:
-    """The live panes that each pipeline would take: rows of `pipeline`, `host`, `pane_id`, `pane` and `note`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The live panes that each pipeline matches, as rows of `pipeline`, `host`, `pane_id`, `pane` and `note`, and the
+    hosts that were not reached, as rows of `name`, `what`, `why` and `fix`."""
 
-    A host that cannot be reached is said on stderr and leaves the rest alone.
-    """
+    panes: Sequence[Mapping[str, str]] = ()
+    unreachable: Sequence[Mapping[str, str]] = ()
+
+
+def look(session: Session, policy: Policy, hosts: Sequence[Host]) -> Live:
+    """Ask every host; one that cannot be reached is also said on stderr and leaves the rest alone."""
     from tmux_sentry.engine.matching import MEANING, preview
     from tmux_sentry.engine.twins import find_twins, sentence
     from tmux_sentry.watch.source import agent_of
 
     found: dict[str, Inventory] = {}
+    unreachable: list[Mapping[str, str]] = []
     for host, answer in everywhere(hosts, lambda host: inventory(session, hosts, host)):
         if isinstance(answer, SentryError):
-            output.warn(answer.what)
+            output.warn("; ".join(answer.lines()))
+            unreachable.append({"name": host.name, "what": answer.what, "why": answer.why, "fix": answer.fix})
         else:
             found[host.name] = answer
     panes = [pane for host in hosts if host.name in found for pane in found[host.name].panes]
@@ -94,9 +108,9 @@ def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[
         output.warn(sentence(twin, leader))
     panes = [pane for pane in panes if pane.identity.host not in same]
     agents = {pane.identity.key: agent_of(pane.command, pane.title) for pane in panes}
-    candidates = preview(policy.pipelines, panes, agents=agents)
+    candidates = preview(policy.pipelines, panes, _earlier(session), agents)
     _warn_of_polled(policy, {host.name for host in hosts if _is_polled(host, found.get(host.name))}, candidates)
-    return [
+    rows = [
         {
             "pipeline": candidate.pipeline,
             "host": candidate.pane.identity.host,
@@ -106,6 +120,19 @@ def live_panes(session: Session, policy: Policy, hosts: Sequence[Host]) -> list[
         }
         for candidate in candidates
     ]
+    return Live(panes=rows, unreachable=unreachable)
+
+
+def _earlier(session: Session) -> list[Earlier]:
+    """The Runs of the database, which is only read: a pane that has run a pipeline does not start it again."""
+    from tmux_sentry.engine.starting import earlier_of
+
+    try:
+        with reading_store(session) as store:
+            return [earlier_of(run) for run in store.past_runs()] if store else []
+    except SentryError as error:
+        output.warn("; ".join([*error.lines(), "what has run already is not known here"]))
+        return []
 
 
 def _is_polled(host: Host, answer: Inventory | None) -> bool:
@@ -150,11 +177,11 @@ def _print(diagnostics: Iterable[Diagnostic]) -> None:
         output.fail(lines[:-1] if only_warnings else lines, errors.what, redact=app.current().redact)
 
 
-def _print_summary(policy: Policy, hosts: HostsFile | None, panes: list[Mapping[str, str]]) -> None:
+def _print_summary(policy: Policy, hosts: HostsFile | None, panes: Sequence[Mapping[str, str]]) -> None:
     stages = sum(len(pipeline.stages) for pipeline in policy.pipelines)
     output.say(f"ok: {_count(len(policy.pipelines), 'pipeline')}, {_count(stages, 'stage')}")
     if hosts is not None:
-        output.say("the pipelines would take:" if panes else "no live pane matches a pipeline")
+        output.say("the pipelines match:" if panes else "no live pane matches a pipeline")
         if panes:
             output.table(_PANE_COLUMNS, [[pane.get(column, "") for column in _PANE_COLUMNS] for pane in panes])
 
@@ -167,7 +194,7 @@ def _as_json(
     result: LoadResult,
     found: Iterable[Diagnostic],
     warnings: Iterable[str],
-    panes: Iterable[Mapping[str, str]],
+    live: Live,
     failed: bool,
 ) -> dict[str, Any]:
     pipelines = result.policy.pipelines if result.policy else ()
@@ -188,5 +215,6 @@ def _as_json(
             for one in found
         ],
         "warnings": list(warnings),
-        "panes": [dict(pane) for pane in panes],
+        "panes": [dict(pane) for pane in live.panes],
+        "unreachable": [dict(host) for host in live.unreachable],
     }
