@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
+
+import pytest
 
 from tmux_sentry import CheckStatus
 from tmux_sentry.testing.checks import HttpCheckerConformance
 from tmux_sentry.testing.conformance import CheckerConformance
-from tmux_sentry.testing.provider import Reply, closed_port
+from tmux_sentry.testing.provider import Provider, Reply, closed_port
+from tmux_sentry.testing.stages import Job
 from tmux_sentry_check_http import plugin as http_plugin
+from tmux_sentry_check_http.store import Delivery, Store
 
 ACTION = {"success_when": "state == 'done'", "fail_when": "state == 'broken'"}
 SECRET = "SECRET-TOKEN-0123456789"
@@ -36,6 +42,44 @@ class TestHttp(HttpCheckerConformance):
     def action_at(self, url: str) -> Mapping[str, Any]:
         return {"url": f"{url}/build?key={SECRET}", "headers": {"Authorization": f"Bearer {SECRET}"}, **ACTION}
 
+    of_stage = False  # without `since` and `changed`, as the README says
+
+
+class TestHttpSince(TestHttp):
+    """Tied to the stage by a time."""
+
+    of_stage = True
+    shows_all = False
+    answers: ClassVar = {
+        name: (Reply.of_json({**json.loads(reply.body), "at": "2023-11-14T22:13:21Z"}, reply.status), status)
+        for name, (reply, status) in TestHttp.answers.items()
+    }
+
+    def action_at(self, url: str) -> Mapping[str, Any]:
+        return {**super().action_at(url), "since": "at"}
+
+    def showing(self, *jobs: Job) -> Reply:
+        job = jobs[-1]
+        return Reply.of_json({"id": job.number, "at": job.began, "state": "done" if job.ended else "running"})
+
+
+class TestHttpChanged(CheckerConformance):
+    """Tied to the stage by a value."""
+
+    plugin = http_plugin
+    record = "http"
+    unanswered: ClassVar = {"url": f"http://127.0.0.1:{closed_port()}/", "changed": "id", **ACTION}
+    shows_all = False
+
+    @pytest.fixture(autouse=True)
+    def _served(self) -> Iterator[None]:
+        with Provider(Reply(status=404)) as self.provider:
+            yield
+
+    def asked_about(self, home: Path, *jobs: Job) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+        self.provider.answer = TestHttpSince().showing(*jobs)
+        return {}, {**self.unanswered, "url": self.provider.url}
+
 
 class TestHttpThatFollows(TestHttp):
     """The same where redirects are followed."""
@@ -52,3 +96,15 @@ class TestWebhook(CheckerConformance):
         "WEBHOOK_LISTEN_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     }
     unanswered: ClassVar = {"path": "/deploys", "event": "deploy.done", **ACTION}
+
+    def asked_about(self, home: Path, *jobs: Job) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+        """Deliveries as they lie on disk: of the beginning of each job, and of its end."""
+        store = Store(str(home))
+        for job in jobs:
+            for at, state in ((job.began, "running"), (job.ended, "done")):
+                if at is not None:
+                    body = json.dumps({"type": "deploy.done", "state": state}).encode()
+                    name = f"{job.number} {state}"
+                    store.add(Delivery(received=at, path="/deploys", name=name, event="", body=body), [name])
+        store.close()
+        return self.settings, self.unanswered

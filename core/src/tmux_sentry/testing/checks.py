@@ -12,13 +12,17 @@
         def settings_at(self, url):
             return {"MINE_URL": url, "MINE_TOKEN": "SECRET-TOKEN"}
 
+        def showing(self, *jobs):
+            return Reply.of_json({"at": jobs[-1].began, "state": "done" if jobs[-1].ended else "running"})
+
 `answers` are what the service says to every request, each with the status that is true of it. `unanswered` is the
-action that is asked, here and by the tests of `CheckerConformance`.
+action that is asked, here and by the tests of `CheckerConformance`. `showing` is what the service says while these jobs
+(`tmux_sentry.testing.stages`) are all that it has, the newest last; a function of the request, where it matters which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,8 +30,10 @@ import pytest
 
 from tmux_sentry import http
 from tmux_sentry.contracts import CheckResult, CheckStatus, PluginContext
-from tmux_sentry.testing.conformance import CheckerConformance, checked
-from tmux_sentry.testing.provider import Provider, Reply, closed_port, full_port, self_signed
+from tmux_sentry.testing.asking import checked
+from tmux_sentry.testing.conformance import CheckerConformance
+from tmux_sentry.testing.provider import Provider, Received, Reply, closed_port, full_port, self_signed
+from tmux_sentry.testing.stages import Job
 
 JSON = {"Content-Type": "application/json"}
 
@@ -46,6 +52,10 @@ class HttpCheckerConformance(CheckerConformance):
         """The action with which the check talks to `url`."""
         return self.unanswered
 
+    def showing(self, *jobs: Job) -> Reply | Callable[[Received], Reply]:
+        """What the service answers while it has these jobs."""
+        raise NotImplementedError("say what your service answers while it has these jobs, or set of_stage = False")
+
     # ------------------------------------------------------------------- what it stands on
 
     @pytest.fixture(autouse=True)
@@ -59,6 +69,14 @@ class HttpCheckerConformance(CheckerConformance):
         """The service."""
         with Provider(Reply(status=404)) as server:
             yield server
+
+    @pytest.fixture(autouse=True)
+    def _served(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def asked_about(self, home: Path, *jobs: Job) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+        self._provider.answer = self.showing(*jobs)
+        return self.settings_at(self._provider.url), self.action_at(self._provider.url)
 
     def asked(self, url: str, home: Path) -> CheckResult:
         """One answer of the check, made as the core makes it; it may not show the secret."""

@@ -15,19 +15,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from tmux_sentry.bounded import call_bounded
 from tmux_sentry.contracts import (
     ApprovalBackend,
     ApprovalPlugin,
     Checker,
     CheckerPlugin,
-    CheckResult,
-    CheckStatus,
     Complaint,
     Decision,
     Delivery,
@@ -50,20 +46,19 @@ from tmux_sentry.engine.relay import is_sound
 from tmux_sentry.plugins import loading
 from tmux_sentry.policy.load import load_policies
 from tmux_sentry.registry import Registry
+from tmux_sentry.testing.asking import SECONDS, bounded, checked
 from tmux_sentry.testing.samples import (
     HOSTILE_TEXTS,
     PANE,
     approval_request,
-    check_request,
     message,
     observations,
     pane_facts,
 )
+from tmux_sentry.testing.stages import StageRows
 
 R = TypeVar("R", ParserPlugin, NotifierPlugin, CheckerPlugin, ApprovalPlugin)
-T = TypeVar("T")
 
-SECONDS = 10.0  # what one call may take; the core gives no more
 _SECRET = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|WEBHOOK)", re.IGNORECASE)
 _PLACE = re.compile(r"_(FILE|PATH|TTL|URL_FILE|LISTEN)$", re.IGNORECASE)  # where a secret is, not the secret
 
@@ -167,8 +162,10 @@ class NotifierConformance(_Conformance[NotifierPlugin]):
             assert result.outcome is Delivery.DELIVERED or result.detail, "a failure without a word of why"
 
 
-class CheckerConformance(_Conformance[CheckerPlugin]):
+class CheckerConformance(_Conformance[CheckerPlugin], StageRows):
     """For checks. `unanswered` is a valid action whose service cannot be reached (a closed port of this machine).
+
+    `StageRows` says how the service shows what a stage has started.
 
     `record` is the check's type, for a plugin that registers several: one kit for each.
     """
@@ -223,7 +220,7 @@ class ApprovalConformance(_Conformance[ApprovalPlugin]):
         for record in self.records():
             backend = record.factory(self.context(tmp_path))
             for number, text in enumerate(HOSTILE_TEXTS):
-                _bounded(backend.open, approval_request(f"r{number}", text))
+                bounded(backend.open, approval_request(f"r{number}", text))
             for answer in _polled(backend):
                 assert not isinstance(answer, Decision), f"nobody decided, and yet: {answer}"
 
@@ -266,12 +263,8 @@ def _open_secrets(schema: Mapping[str, Any]) -> Iterator[str]:
                 yield from _open_secrets(child)
 
 
-def _bounded(call: Callable[..., T], *args: Any) -> T:
-    return call_bounded(partial(call, *args), SECONDS, "the plugin")
-
-
 def _parsed(parser: Parser, observation: Observation, facts: PaneFacts) -> list[Signal]:
-    return _bounded(lambda: list(parser.parse(observation, facts)))
+    return bounded(lambda: list(parser.parse(observation, facts)))
 
 
 def _well_formed(signal: object, name: str) -> None:
@@ -290,21 +283,10 @@ def _well_formed(signal: object, name: str) -> None:
 
 
 def _well_delivered(notifier: Notifier, what: Message) -> DeliveryResult:
-    result = _bounded(notifier.send, what)
+    result = bounded(notifier.send, what)
     assert isinstance(result, DeliveryResult), f"a {type(result).__name__}, not a DeliveryResult"
     assert isinstance(result.outcome, Delivery)
     assert result.retry_after is None or result.retry_after >= 0
-    return result
-
-
-def checked(checker: Checker, config: Mapping[str, Any], **more: Any) -> CheckResult:
-    """One well-formed answer; `more` are further fields of the request."""
-    result = _bounded(checker.check, check_request(config, **more))
-    assert isinstance(result, CheckResult), f"a {type(result).__name__}, not a CheckResult"
-    assert isinstance(result.status, CheckStatus)
-    assert result.next_in is None or result.next_in > 0, "asked again at once, for ever"
-    assert result.percent is None or 0.0 <= result.percent <= 100.0
-    assert all(isinstance(text, str) for text in (result.detail, result.url, result.log_tail))
     return result
 
 
@@ -318,6 +300,6 @@ def _mistakes(record: CheckerPlugin, action: Mapping[str, Any], folder: Path) ->
 
 
 def _polled(backend: ApprovalBackend) -> list[Decision | Complaint]:
-    answers = list(_bounded(backend.poll))
+    answers = list(bounded(backend.poll))
     assert all(isinstance(answer, (Decision, Complaint)) for answer in answers)
     return answers
