@@ -20,6 +20,7 @@ from tmux_sentry.testing.provider import Provider, Reply, closed_port
 
 SECRET = "of-the-tests-and-long-enough-to-sign-with"
 ASK = """
+    timezone: Asia/Tokyo
     pipelines:
       - name: deploy
         match: {window_name: "^job$"}
@@ -69,7 +70,9 @@ def test_a_link_in_a_message_types_into_the_pane(sandbox: Any, hook: Provider) -
     (url,) = re.findall(rf"http://127\.0\.0\.1:{port}/a/\S+", answer)
     (code,) = re.findall(r"code: (\d{6})", answer)
     with requests.Session() as browser:
-        assert "npm run ship" in browser.get(url, timeout=20).text
+        page = browser.get(url, timeout=20).text
+        assert "npm run ship" in page
+        assert "JST (UTC+09:00)" in page, "the policy's time zone"
         assert press(browser, url, decision="approve", code="").status_code == 409
         assert sandbox.typed() == []
         assert press(browser, url, decision="approve", code=code).status_code == 200

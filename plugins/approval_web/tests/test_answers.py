@@ -127,9 +127,14 @@ def test_two_must_say_yes(site: Any, office: Any) -> None:
 
 
 def test_a_stranger_is_told_and_does_not_count(site: Any, office: Any) -> None:
-    request = office.ask(approvers=["bob"])
+    request = office.ask(approvers=["Ann@Example.org", "bob"])
     page = site.phone().get(f"/a/{office.link(request)}")
-    assert "Ann is not one of the approvers" in page.words
+    assert "<title>You are not one of the approvers" in page.text
+    assert "You are not one of the approvers An answer under the name ann does not count." in page.words
+    assert "No answer counts any more" not in page.words
+    chinese = site.phone(**{"Accept-Language": "zh-CN"}).get(f"/a/{office.link(request)}")
+    assert "您不在审批人之列 以 ann 的名义作出的回答不计入。" in chinese.words
+    assert "You are not" not in chinese.words
     assert "<form" not in page.text
     posted = site.phone().answer(f"/a/{office.link(request)}", digest=request.request.digest)
     assert posted.status == 403, "that page has no form"
@@ -144,7 +149,21 @@ def test_a_groups_link_answers_for_nobody_by_name(site: Any, office: Any) -> Non
     assert office.store.approval(request.request.id).decided_by == "somebody by chat"
     named = office.ask(approvers=["ann"])
     ((token, _),) = office.links(named)
-    assert "is not one of the approvers" in site.phone().get(f"/a/{token}").words
+    assert "You are not one of the approvers" in site.phone().get(f"/a/{token}").words
+
+
+@pytest.mark.parametrize("name", ["ann", "ann@example.org", "Ann@Example.org"])
+def test_a_name_keeps_its_letters_wherever_it_stands(site: Any, office: Any, name: str) -> None:
+    other = name.swapcase()[:1] + name[1:]
+    stranger, voter = (
+        office.ask(approvers=["bob"]),
+        office.ask(approvers=[name, "bob", "carol"], required=2, any_reject=False),
+    )
+    site.phone().answer(f"/a/{office.link(voter, name)}", "reject")
+    refused = site.phone().answer(f"/a/{office.link(voter, name)}")
+    assert refused.status == 409
+    told = [site.phone().get(f"/a/{office.link(stranger, name)}"), refused]
+    assert all(name in page.words and other not in page.words for page in told)
 
 
 def test_an_answer_after_its_time_does_not_count(site: Any, office: Any) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from tmux_sentry_approval_web.times import machine_readable, moment
 
 AGENTS = ("Slackbot-LinkExpanding 1.0", "TelegramBot (like TwitterBot)", "WhatsApp/2.23", "Mozilla/5.0", "curl/8.5")
 
@@ -33,8 +38,77 @@ def test_the_page_of_a_link_shows_all_that_a_person_must_know(site: Any, office:
     assert '<html lang="en">' in page.text
 
 
-def test_a_request_without_an_end_stays_open(site: Any, office: Any) -> None:
-    assert "stays open until somebody decides" in site.phone().get(f"/a/{office.link(office.ask())}").words
+TIMES = [  # what the policy says, seconds that have gone, what the page says of the time left, and what it does not
+    (
+        {"timeout": "45m", "on_timeout": "hold"}, 60,
+        "Time left 44 min until 2026-11-22 10:05 UTC Then the stage is held, and an answer still counts.", "stays open",
+    ),
+    (
+        {"timeout": "45m", "on_timeout": "hold"}, 2700,
+        "Its time is over. It stays open until somebody decides. 2026-11-22 10:05 UTC", "still counts",
+    ),
+    (
+        {"timeout": "45m", "on_timeout": "reject"}, 60,
+        "Time left 44 min until 2026-11-22 10:05 UTC Asked", "still counts",
+    ),
+    ({"timeout": "45m", "on_timeout": "reject"}, 2700, "Its time is over. 2026-11-22 10:05 UTC Asked", "stays open"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("policy", "gone", "says", "says_not"), TIMES)
+def test_the_time_left_is_the_policys_and_what_comes_then(
+    site: Any, office: Any, policy: dict[str, str], gone: int, says: str, says_not: str
+) -> None:
+    request = office.ask(**policy)
+    office.clock.advance(gone)
+    page = site.phone().get(f"/a/{office.link(request)}")
+    assert says in page.words
+    assert says_not not in page.words
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_a_decided_request_has_no_time_left(site: Any, office: Any, decision: str) -> None:
+    request = office.ask()
+    path, late = (f"/a/{office.link(request, who)}" for who in ("ann", "bob"))
+    for page in (site.phone().answer(path, decision), site.phone().get(late)):
+        assert "Time left" not in page.words
+        assert "open until" not in page.words
+
+
+@pytest.mark.parametrize(
+    ("zone", "at"),
+    [
+        ("Europe/Berlin", "2026-11-22 10:20 CET (UTC+01:00)"),
+        ("Asia/Kathmandu", "2026-11-22 15:05 (UTC+05:45)"),
+        ("America/St_Johns", "2026-11-22 05:50 NST (UTC-03:30)"),
+        ("UTC", "2026-11-22 09:20 UTC"),
+    ],
+)
+def test_times_are_those_of_the_policys_zone(serve: Any, office: Any, zone: str, at: str) -> None:
+    class Elsewhere:
+        def look(self, *args: Any) -> Any:
+            return replace(office.window.look(*args), zone=zone)
+
+    request = office.ask(required=2, timeout="45m", on_timeout="reject")
+    office.window.vote(office.link(request, "bob"), approved=True, digest=request.request.digest)
+    page = serve(Elsewhere()).phone().get(f"/a/{office.link(request)}")
+    assert f"Asked {at}" in page.words
+    assert f"bob : yes {at}, link sent" in page.words
+    assert '<time datetime="2026-11-22T10:05:00Z">' in page.text
+
+
+def test_without_a_zone_in_the_policy_times_are_the_systems() -> None:
+    code = "from tmux_sentry_approval_web.times import moment; print(moment(1_795_339_200.0, ''))"
+    for zone, text in (("Asia/Tokyo", "2026-11-22 18:20 JST (UTC+09:00)"), ("UTC", "2026-11-22 09:20 UTC")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "TZ": zone}, capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout.strip() == text, done.stderr
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e300, -1e300])
+def test_a_moment_that_is_none_is_shown_as_such(seconds: float) -> None:
+    assert (moment(seconds, "Europe/Berlin"), machine_readable(seconds)) == ("?", "")
 
 
 @pytest.mark.parametrize(("risk", "words"), [("high", "High risk"), ("normal", "Normal risk"), ("low", "Low risk")])
@@ -264,7 +338,13 @@ class AboutDialog:
         return getattr(self._office.window, name)
 
     def look(self, token: str, request_id: str = "") -> Any:
-        view = self._office.window.look(token, request_id)
+        return self._with(self._office.window.look(token, request_id))
+
+    def pending(self, *args: Any) -> Any:
+        views, total = self._office.window.pending(*args)
+        return [self._with(view) for view in views], total
+
+    def _with(self, view: Any) -> Any:
         return replace(view, request=replace(view.request, about=self._about))
 
 
@@ -275,8 +355,27 @@ def test_a_question_about_the_agents_dialog_shows_the_dialog_before_the_keys(ser
     assert "Do you want to run <b>this</b>?" in page.words
     assert r"command: rm -rf \x1b[2J/tmp/x" in page.words
     assert page.words.index("The agent asks") < page.words.index("What a yes types")
+    assert "It stays open until the dialog is gone." in page.words
+    assert "still counts" not in page.words
     assert "<b>" not in page.text
     assert "The agent asks" not in serve().phone().get(f"/a/{office.link(office.ask())}").words
+
+
+def test_the_list_shows_what_the_agent_asks_beside_the_key(serve: Any, office: Any) -> None:
+    office.ask("1", timeout="45m")
+    command = "command: rm -rf \x1b[2J/tmp/" + "x" * 300
+    phone = serve(AboutDialog(office, "Run <b>this</b>?", command, "- Yes (1)")).logged_in()
+    page = phone.get(phone.home)
+    asked = "The agent asks: Run <b>this</b>? command: rm -rf \\x1b[2J/tmp/"
+    assert asked in page.words
+    assert "… What a yes types: 1<Enter>" in page.words
+    assert "- Yes" not in page.words
+    assert "Time left" not in page.words, "a dialog is asked about until it is gone"
+    assert "x" * 200 not in page.text
+    plain = serve().logged_in()
+    words = plain.get(plain.home).words
+    assert "The agent asks" not in words
+    assert "Time left: 45 min" in words
 
 
 def test_a_dialog_that_is_not_shown_whole_is_not_approved_on_a_page(serve: Any, office: Any) -> None:

@@ -55,6 +55,7 @@ class Office:
             screen=lambda pane: self.on_loop(lambda: self.screen),
             resend=self._resend,
             redact=Redactor(),
+            zone="UTC",
         )
         self.window = Window(ports, self.tokens)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from tmux_sentry import ApprovalView, Vote, clean, visible
+from tmux_sentry_approval_web.times import machine_readable, moment
 from tmux_sentry_approval_web.visit import sentence
 from tmux_sentry_approval_web.words import Say, left
 
@@ -44,10 +44,12 @@ class Shown:
     hidden: int
     reason: str
     risk: str  # low, normal or high
+    pending: bool
     asked: str
-    until: str  # "" when it stays open
+    until: str  # when the policy's time is over; "" for a dialog, which has none
     until_iso: str
     left: str  # "" when its time is over
+    stays: bool  # an answer counts after that time too
     approvers: tuple[str, ...]
     required: int
     yes: int
@@ -56,13 +58,16 @@ class Shown:
     screen: str
     you: str
     closed: str
+    stranger: bool
     code_needed: bool
     digest: str
 
 
 def shown(view: ApprovalView, say: Say) -> Shown:
     """A request as its page shows it."""
-    request, until = view.request, view.until
+    request, stays = view.request, view.until is None
+    # A dialog is asked about until it is gone, whatever the policy's time.
+    until = None if stays and request.about else request.expires_at if view.until is None else view.until
     (about, unseen), (keys, hidden) = _keys(request.about), _keys(request.keys)
     votes = view.votes[-VOTES:]
     said = {vote.by: vote.approved for vote in view.votes if vote.counted}  # a no takes one's own yes back
@@ -80,18 +85,21 @@ def shown(view: ApprovalView, say: Say) -> Shown:
         hidden=hidden + unseen,
         reason=clean(request.reason, 2000),
         risk=request.risk if request.risk in ("low", "high") else "normal",
-        asked=_utc(request.created_at),
-        until="" if until is None else _utc(until),
-        until_iso="" if until is None else _utc(until).replace(" UTC", "Z").replace(" ", "T"),
+        pending=view.status == "pending",
+        asked=moment(request.created_at, view.zone),
+        until="" if until is None else moment(until, view.zone),
+        until_iso="" if until is None else machine_readable(until),
+        stays=stays,
         left=left(until - view.now, say) if until is not None and until > view.now else "",
         approvers=tuple(clean(name, 100) for name in request.approvers[:50]),
         required=request.required,
         yes=sum(said.values()),
-        votes=tuple(_vote(vote) for vote in votes),
+        votes=tuple(_vote(vote, view.zone) for vote in votes),
         older_votes=len(view.votes) - len(votes),
         screen="\n".join(clean(line) for line in view.screen),
         you=clean(view.you, 100),
-        closed=sentence(view.closed) if view.closed else "",
+        closed=sentence(view.closed) if view.closed and not view.stranger else clean(view.closed, 300),
+        stranger=view.stranger,
         code_needed=view.code_needed,
         digest=request.digest,
     )
@@ -118,19 +126,12 @@ def _keys(keys: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
     return tuple(found), hidden
 
 
-def _vote(vote: Vote) -> ShownVote:
+def _vote(vote: Vote, zone: str) -> ShownVote:
     return ShownVote(
         by=clean(vote.by, 100),
         approved=vote.approved,
         counted=vote.counted,
         known=clean(vote.known or vote.channel, 100),
         comment=clean(vote.comment, 1000),
-        at=_utc(vote.at),
+        at=moment(vote.at, zone),
     )
-
-
-def _utc(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    except (OverflowError, OSError, ValueError):
-        return "?"

@@ -61,7 +61,7 @@ def message(visit: Visit, title: str, *text: str, status: int = 200, **values: A
 
 
 def sentence(words: str) -> str:
-    """Words of the core as a sentence on a page."""
+    """Words of the core as a sentence on a page. They must not begin with a name: its letters are as they are."""
     words = clean(words, 300)
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "?", "!", "…")) else ".")
 
