@@ -243,6 +243,18 @@ def test_a_channel_that_nobody_provides_is_a_problem(sandbox: Any) -> None:
     assert (code, wrong["subject"], wrong["fix"]) == (1, "channels", "did you mean 'stdout'?")
 
 
+@pytest.mark.parametrize("secret", ["", "short"])
+def test_approval_pages_without_a_secret_are_a_problem(sandbox: Any, secret: str) -> None:
+    sandbox.pane()
+    env = {"APPROVAL_BASE_URL": "https://sentry.example.org", "APPROVAL_SECRET": secret}
+    code, found, _ = doctor(sandbox, **env)
+    (wrong,) = problems(found)
+    assert (code, wrong["subject"], wrong["what"]) == (
+        1, "approvals", "web: APPROVAL_SECRET is not set or too short, so there are no pages",
+    )  # fmt: skip
+    assert doctor(sandbox, **{**env, "APPROVAL_SECRET": "x" * 32})[0] == 0
+
+
 def test_without_plugins_what_is_missing_is_told(sandbox: Any) -> None:
     sandbox.pane()
     done = sandbox.run("--no-plugins", "doctor", "--hosts", sandbox.hosts)

@@ -167,15 +167,17 @@ def _build(session: Session, channel: str) -> object:
         return needed(session, session.registry.notifiers, [channel], "notification channel", "notifier")[channel]
 
 
-def _answering(session: Session) -> tuple[dict[str, str], frozenset[str]]:
-    """What each way of asking says is wrong with it, and those that somebody has configured."""
+def _answering(session: Session) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
+    """What each way of asking says is wrong, those that somebody has configured, and those that lack a secret."""
     from tmux_sentry.cli.parts import wanted
     from tmux_sentry.cli.telling import problem_of
 
     with contextlib.redirect_stdout(sys.stderr):
         made = wanted(session, session.registry.approvals)
         said = {name: problem_of(backend) for name, backend in made.items()}
-    return said, frozenset(name for name in made if session.context(session.registry.approvals[name]).settings)
+    configured = frozenset(name for name in made if session.context(session.registry.approvals[name]).settings)
+    pages = frozenset(name for name, backend in made.items() if hasattr(backend, "serve"))
+    return said, configured, frozenset() if session.settings.approval_secret else pages
 
 
 def _hosts(session: Session, hosts_file: Path | None, known: Known | None, *, running: bool) -> Iterator[Finding]:
