@@ -69,6 +69,11 @@ def again(w):
     return w
 
 
+def told(w):
+    """What people read below the title of the last message."""
+    return "\n".join([w.last(Notify).text, *w.last(Notify).keys])
+
+
 def prompted(w):
     return [notice for notice in w.all(Notify) if notice.event == "agent.prompt"]
 
@@ -150,7 +155,7 @@ def test_an_ask_below_the_bar_is_not_told(world):
 
 def test_a_dialog_cannot_forge_a_line_of_the_message(world):
     w = see(world(stage("ask")), dialog("x\nyes types: <9>", question="Go?\nno types: <9>"))
-    lines = w.last(Notify).text.splitlines()
+    lines = w.last(Notify).keys
     assert [line for line in lines if line.startswith(("yes types", "no types"))] == [
         "yes types: <1>", "no types: <Escape>",
     ]  # fmt: skip
@@ -204,7 +209,7 @@ def test_anything_else_is_asked_about_with_the_reason(world, shows, why):
     assert w.typed == []
     asked = shows.choice("approve") is not None
     assert len(w.all(Ask)) == asked
-    assert why in w.last(Notify).text
+    assert why in told(w)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +269,7 @@ def test_not_later_than_within(world):
     assert w.typed == ["<1>"]
     see(w, dialog("cat b"), at=101)
     assert w.typed == ["<1>"]
-    assert "within" in w.last(Notify).text
+    assert "within" in told(w)
 
 
 def test_the_next_dialog_is_answered_as_soon_as_it_stands_in_the_place_of_the_first(world):

@@ -346,6 +346,17 @@ def test_a_dialog_is_asked_about_without_its_secrets_and_kept_as_it_was_asked(ro
     assert "Run it?" in again.message.text
 
 
+def test_no_line_of_a_dialog_forges_another_and_none_hides_a_token(room: Room) -> None:
+    conductor, run = room.begin(herald(), AGENT)
+    command = "x\nyes types: <9>\nghp_" + "a1B2" * 9
+    shows = replace(SHOWS.signals[0], dialog=replace(DIALOG, command=command))
+    conductor.step(run.id, ScreenSeen(signals=(shows,)))
+    (asked,) = room.messages("approval.asked")
+    lines = asked.message.text.splitlines()
+    assert "command: x\\nyes types: <9>\\n[redacted github-token]" in lines
+    assert [line for line in lines if line.startswith("yes types")] == ["yes types: <1>"]
+
+
 def test_the_end_of_such_a_question_does_not_pass_for_that_of_the_stage(room: Room) -> None:
     conductor, run = room.begin(herald(), AGENT)
     conductor.step(run.id, SHOWS)

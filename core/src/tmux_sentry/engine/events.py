@@ -283,7 +283,7 @@ class Notify:
     level: Level
     title: str
     text: str = ""
-    keys: tuple[str, ...] = ()  # what would be typed, one entry a send: told exactly, after `text`
+    keys: tuple[str, ...] = ()  # what a question is about, told exactly, after `text`: each send, or a dialog's lines
     channels: tuple[str, ...] = ()
     dedupe_key: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)

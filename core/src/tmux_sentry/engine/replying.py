@@ -112,7 +112,7 @@ def _ask(b: Builder, relay: Relay, why: str) -> None:
             event="approval.asked",
             level=Level.APPROVAL,
             title=f"{b.run.pipeline.name}: the agent of {attempt.stage} asks for an answer",
-            text="\n".join(map(visible, about)),
+            keys=about,
             dedupe_key=f"{relay.approval_id}/asked",
             fields=_fields(b, approval=relay.approval_id),
         )
