@@ -254,9 +254,9 @@ def test_a_tmux_server_with_two_names_gets_its_runs_once(fleet: Fleet) -> None:
     policy = sandbox.write("two.yaml", TWO.replace(', host: "^nas$"', ""))
     sandbox.pane()
     fleet.add("nas")
-    here = {"name": "here", "transport": "local", "tmux": fleet.hosts[0]["tmux"]}
-    sandbox.write("hosts.yaml", json.dumps({"hosts": [here, *fleet.hosts]}))
-    told = "nas and here are the same tmux server"
+    this = {"name": "this", "transport": "local", "tmux": fleet.hosts[0]["tmux"]}
+    sandbox.write("hosts.yaml", json.dumps({"hosts": [this, *fleet.hosts]}))
+    told = "nas and this are the same tmux server"
     done = sandbox.run("check", "--policy", policy, "--hosts", sandbox.hosts)
     assert told in done.stderr
     assert done.stdout.count("would start a run") == 1

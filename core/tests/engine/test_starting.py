@@ -253,6 +253,20 @@ def test_a_resumed_run_whose_stage_is_gone_waits_for_a_person(store: Store, chan
     assert room.conductor.runs[run_id].held is None
 
 
+def test_how_much_a_panes_text_is_needed(store: Store) -> None:
+    other = info(replace(PANE, pane_id="%4"), window_name="other")
+    room = Room(store).see(other)
+    room.panes.see(info())  # not ready: a run would start once it is read
+    assert room.begun() == []
+    assert [room.starter.need(one) for one in (info(), other)] == [2, 0]
+    (run_id,) = room.see().begun()
+    room.see(info(window_name="renamed")).begun()
+    assert room.starter.need(info()) == 2  # the run goes on, whatever its pane is called now
+    room.see().cancel(run_id)
+    room.begun()
+    assert room.starter.need(info()) == 1  # matched, and done
+
+
 # ------------------------------------------------------- one tmux server under two names
 
 

@@ -18,7 +18,7 @@ from tmux_sentry.tmux.fence import adopt
 from tmux_sentry.tmux.guard import Expect, Word, paste
 from tmux_sentry.tmux.model import PaneInfo, TmuxAddress
 from tmux_sentry.transport.local import LocalChannel, LocalTransport
-from tmux_sentry.watch.events import HostDown, PaneSeen
+from tmux_sentry.watch.events import HostDown, Inventoried, PaneSeen
 from tmux_sentry.watch.pane import POLLED_HISTORY
 from tmux_sentry.watch.polling import ChangedPanes
 from tmux_sentry.watch.watcher import Watcher
@@ -269,7 +269,7 @@ def test_of_too_many_panes_those_that_are_needed_come_first(
     tmux_server: Any, log: Any, watch: Begin, caplog: Any
 ) -> None:
     old, new, newest = [tmux_server.new_session(f"s{number}") for number in range(3)]
-    watcher = watch(max_panes=1)
+    watcher = watch(max_panes=1, interval=0.1)
     log.wait_ready(old)
     needs = {new: 1, newest: 2}
     watcher.prefer(lambda info: needs.get(info.identity.pane_id, 0))
@@ -278,6 +278,8 @@ def test_of_too_many_panes_those_that_are_needed_come_first(
     needs[new] = 2  # as much: the older one is read
     log.wait_ready(new)
     log.wait(lambda: any(f"s2:main.0 {newest}: a run waits" in one.message for one in caplog.records), "the word of it")
+    before = len(log.all(Inventoried))
+    log.wait(lambda: len(log.all(Inventoried)) > before + 2, "more looks")
     assert sum("a run waits for this pane" in record.message for record in caplog.records) == 1
 
 
