@@ -32,6 +32,7 @@ def test_progress_comes_from_the_steps_of_the_jobs(ask: Asker, github: GitHub) -
     assert result.status is CheckStatus.PENDING
     assert result.detail == "deploy.yml #1: build: step 3 of 4 Run tests"
     assert result.percent == 50.0
+    ask.restart()
     github.set_jobs(run, job(2, "a", "in_progress"), job(3, "b", "in_progress"))
     assert ask(run_id=run).detail == "deploy.yml #1: a (and 1 more)"
 
@@ -48,16 +49,37 @@ def test_a_run_that_has_not_changed_costs_nothing(ask: Asker, github: GitHub) ->
     assert github.rate.used == used
 
 
-def test_while_it_runs_the_jobs_are_asked_for_at_no_cost(ask: Asker, github: GitHub) -> None:
+def test_while_it_runs_the_jobs_are_asked_for_every_other_time_at_no_cost(ask: Asker, github: GitHub) -> None:
     run = github.add_run(status="in_progress")
     github.set_jobs(run, job(2, "build", "in_progress", steps=">One,Two"))
     ask(run_id=run)
     used = github.rate.used
     github.forget()
-    assert "step 1 of 2" in ask(run_id=run).detail
-    assert conditional(github) == [True, True]
+    for _ in range(4):
+        assert "step 1 of 2" in ask(run_id=run).detail
+    jobs = f"/actions/runs/{run}/attempts/1/jobs?per_page=100"
+    assert github.paths() == [f"/actions/runs/{run}", f"/actions/runs/{run}", jobs] * 2
+    assert conditional(github) == [True] * 6
     assert github.rate.used == used
+
+
+def test_a_step_that_is_done_is_told_at_the_second_question_at_the_latest(ask: Asker, github: GitHub) -> None:
+    run = github.add_run(status="in_progress")
+    steps = ("+One,>Two,Three", "+One,+Two,>Three", "+One,+Two,+Three")
+    github.set_jobs(run, job(2, "build", "in_progress", steps=">One,Two,Three"))
+    ask(run_id=run)
+    for done, now in enumerate(steps, 1):
+        github.set_jobs(run, job(2, "build", "in_progress", steps=now))
+        assert ask(run_id=run).percent == pytest.approx(100.0 * (done - 1) / 3)
+        assert ask(run_id=run).percent == pytest.approx(100.0 * done / 3)
+
+
+def test_when_the_run_itself_changes_its_jobs_are_looked_at_at_once(ask: Asker, github: GitHub) -> None:
+    run = github.add_run(status="in_progress")
+    github.set_jobs(run, job(2, "build", "in_progress", steps=">One,Two"))
+    ask(run_id=run)
     github.set_jobs(run, job(2, "build", "in_progress", steps="+One,>Two"))
+    github.set(run, updated_at="2023-11-14T22:15:00Z")
     assert "step 2 of 2" in ask(run_id=run).detail
 
 

@@ -41,13 +41,25 @@ def follow(
     if run.attempt > seen or memory.run_id != run_id:
         memory = write(request, memory, run_id=run_id, attempt=run.attempt)
     told = api.memo.told
-    # Its jobs move on, and its gates open, while the run itself stays as it is; without a token that costs too much.
-    is_live = run.status in ("in_progress", "waiting") and (bool(api.token) or got.changed)
-    if told is not None and told[0] == run and not is_live:
+    if told is not None and told[0] == run and not _moves(api, run, got.changed):
         return told[1], memory, run
     result, is_whole = _told(api, wanted, run)
     api.memo.told = (run, result) if is_whole else None
     return result, memory, run
+
+
+def _moves(api: Api, run: Run, changed: bool) -> bool:
+    """Whether to look at what moves on while the run itself stays as it is: its jobs, its gates.
+
+    Without a token that costs too much; for the jobs every other question is enough.
+    """
+    if run.status not in ("in_progress", "waiting"):
+        return False
+    if changed or not api.token:
+        api.memo.rested = False
+        return changed
+    api.memo.rested = run.status == "in_progress" and not api.memo.rested
+    return not api.memo.rested
 
 
 def _told(api: Api, wanted: Wanted, run: Run) -> tuple[CheckResult, bool]:

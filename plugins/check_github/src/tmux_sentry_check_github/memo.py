@@ -30,6 +30,7 @@ class Memo:
 
     answers: OrderedDict[str, Kept] = field(default_factory=OrderedDict)
     told: tuple[Any, CheckResult] | None = None  # the run, and what was told of it
+    rested: bool = False  # the jobs were not looked at last time
     workflow: tuple[float, str] | None = None  # when it was looked at, and what is wrong with it
 
     def keep(self, url: str, kept: Kept) -> None:
