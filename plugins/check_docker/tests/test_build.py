@@ -125,6 +125,15 @@ def test_what_began_before_an_earlier_stages_build_answers_no_later_one(docker: 
     assert ask.next()().status is PENDING
 
 
+def test_an_earlier_check_of_another_name_is_in_nobodys_way(docker: DockerProgram) -> None:
+    """`docker compose build` builds both at once, and each has its check."""
+    docker.lists(build("two", "Completed", LATER), build("one", "Completed", name="worker"))
+    web, worker = asking(name="webapp"), asking(name="worker")
+    assert web().status is SUCCESS
+    worker.earlier = (web.memory,)
+    assert worker().status is SUCCESS
+
+
 def test_a_clock_that_is_ours_is_taken_at_its_word(docker: DockerProgram, here: HostAccess) -> None:
     docker.lists(build(created=JUST_BEFORE, status="Completed"))
     assert asking(here)().status is PENDING

@@ -83,10 +83,11 @@ def _ours(request: CheckRequest, where: Place, listed: Sequence[Build]) -> Build
     if followed is not None and followed.status != "Error":
         return followed
     earlier = {text(mapping(one).get("ref"), 400) for one in request.earlier}
-    behind = max((one.created for one in listed if one.ref in earlier), default=0.0)
+    fitting = [one for one in listed if _matches(request, one)]
+    behind = max((one.created for one in fitting if one.ref in earlier), default=0.0)
     if followed is not None:
         behind = max(behind, followed.created)
-    found = [one for one in listed if one.created > behind and _matches(request, one)]
+    found = [one for one in fitting if one.created > behind]
     if followed is None:
         found = _since(request, where, found)
     if len(found) == 1:
