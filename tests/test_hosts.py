@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pty
@@ -283,6 +284,32 @@ def test_pausing_reaches_every_machine_that_answers(fleet: Fleet) -> None:
         assert "nas: all panes paused" in done.stdout
         assert "down: 127.0.0.1:1 refuses the connection" in done.stderr
         assert sandbox.server.run("show-options", "-gv", "@sentry_hold") == "1"
+
+
+def test_an_event_waits_for_the_host_whose_run_it_is_for(fleet: Fleet) -> None:
+    """The other name of the server takes it in too, and must not take it away."""
+    sandbox = fleet.sandbox
+    policy = sandbox.write("two.yaml", TWO)
+    pane = sandbox.pane()
+    with running_proxy(fleet.server.port) as proxy:
+        key = fleet.server.host_key.with_suffix(".pub").read_text().split()[:2]
+        with fleet.server.known_hosts.open("a") as known:
+            known.write(f"[{proxy.host}]:{proxy.port} {' '.join(key)}\n")
+        fleet.add("nas", port=proxy.port)
+        fleet.add("twin")
+        hold = sandbox.hold("first")
+        run = sandbox.start("run", "--hosts", sandbox.hosts, "--policy", policy, "--once", "--log-level", "DEBUG")
+        run.wait_line("twin and nas are the same tmux server")
+        sandbox.wait_typed("npm run first")
+        proxy.drop()
+        for number, kind in enumerate(("STATUS", "PROGRESS")):  # at the second, the first would be taken away
+            body = base64.b64encode(json.dumps({"type": kind, "stage": "first", "ok": True}).encode()).decode()
+            sandbox.server.run("set-option", "-as", "@sentry_q", f" {pane}:{number}:{body}")
+            run.wait_line(f"{pane} {kind.lower()}")
+        proxy.passing()
+        sandbox.wait(lambda: sandbox.stages()[0] == ("first", "succeeded"), "the end of the first stage")
+        hold.unlink()
+        assert run.end() == 0
 
 
 def test_a_pane_that_a_pipeline_takes_is_read_before_older_ones(sandbox: Any) -> None:

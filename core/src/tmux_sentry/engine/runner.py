@@ -393,7 +393,7 @@ class Runner:
     def _taken(self, observation: Observation) -> None:
         if not isinstance(observation, Emitted) or self._parts.dry_run:
             return
-        if not self.starter.is_twin(observation.pane.host):  # whoever follows the server has yet to take it in
+        if not self.starter.is_for_twin(observation.pane):
             self.watchers[observation.pane.host].acknowledge(observation)
 
     # -------------------------------------------------------------------- what goes out

@@ -236,9 +236,12 @@ class Starter:
             self._same.add(pair)
             log.warning("%s", clean(sentence_of_twins(*pair), 400))
 
-    def is_twin(self, host: str) -> bool:
-        """Whether the host's tmux server is followed under the name of another one."""
-        return host in self._twins().of
+    def is_for_twin(self, pane: PaneIdentity) -> bool:
+        """Whether what is handed over in the pane is for a Run that is open on it under the name of another host."""
+        others = [run.pane for run in self._conductor.runs.values() if run.open and run.pane.host != pane.host]
+        same = [one for one in others if replace(one, host=pane.host) == pane]
+        of = self._twins().of if same else {}
+        return any(of.get(one.host, one.host) == of.get(pane.host, pane.host) for one in same)
 
     def _twins(self) -> Twins:
         return find_twins(self._order, (pane.info for pane in self._panes.all()))
