@@ -61,7 +61,7 @@ def ask(sandbox: Any) -> Path:
     [
         (["status"], 4),
         (["run", "--once", "--policy", "two.yaml"], 4),
-        (["check", "--policy", "two.yaml"], 0),
+        (["check", "--policy", "two.yaml"], 4),
         (["send", "%0", "ls"], 4),
         (["pause"], 4),
     ],
@@ -70,7 +70,7 @@ def ask(sandbox: Any) -> Path:
 @pytest.mark.parametrize(
     ("case", "what"),
     [
-        ("no tmux", "here: there is no tmux program"),
+        ("no tmux", "here: there is no no-such-tmux program"),
         ("old tmux", "here: tmux 2.3 is too old"),
         ("no server", "here: no tmux server runs there"),
     ],
@@ -78,13 +78,12 @@ def ask(sandbox: Any) -> Path:
 def test_a_tmux_that_cannot_be_used_is_named(
     sandbox: Any, two: Path, case: str, what: str, command: list[str], code: int
 ) -> None:
-    env = {}
     if case == "no tmux":
-        env["PATH"] = str(sandbox.path / "user")
+        sandbox.write("hosts.yaml", sandbox.hosts_text(command="no-such-tmux"))
     elif case == "old tmux":
         old = sandbox.program("old-tmux", "#!/bin/sh\necho tmux 2.3\n")
         sandbox.write("hosts.yaml", sandbox.hosts_text(command=str(old)))
-    done = sandbox.run(*command, "--hosts", sandbox.hosts, **env)
+    done = sandbox.run(*command, "--hosts", sandbox.hosts)
     assert done.returncode == code, done.stderr
     assert what in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
