@@ -76,6 +76,12 @@ def test_keys_are_looked_at_once_each(tmp_path: Path) -> None:
     assert one(list(files.keys([key, key, tmp_path / "absent"]))).level is Level.PROBLEM
 
 
+def test_a_public_key_may_be_read_by_all(tmp_path: Path) -> None:
+    key = made(tmp_path / "id.pub", 0o644)
+    key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAABGJsb2I= me\n")
+    assert list(files.keys([key])) == []
+
+
 def test_only_the_env_file_that_others_can_read_is_a_problem(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     exposed = f"others can read the secrets in {env}: chmod 600 {env}"

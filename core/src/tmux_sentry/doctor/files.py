@@ -11,6 +11,7 @@ from pathlib import Path
 from tmux_sentry.config.permissions import chmod_line
 from tmux_sentry.doctor.finding import Finding, note, ok, problem
 from tmux_sentry.errors import Diagnostic
+from tmux_sentry.transport.public_keys import is_public
 
 _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -76,9 +77,10 @@ def file_approvals(backends: Iterable[str]) -> Iterator[Finding]:
 
 
 def keys(files: Iterable[Path]) -> Iterator[Finding]:
-    """The private keys that hosts are reached with."""
+    """The private keys that hosts are reached with. A public one, whose other half an agent has, is no secret."""
     for path in dict.fromkeys(files):
-        yield from private(path, "files", "the ssh key")
+        if not is_public(path):
+            yield from private(path, "files", "the ssh key")
 
 
 def settings(warnings: Iterable[str], env_file: Path | None) -> Iterator[Finding]:
