@@ -16,6 +16,7 @@ from tmux_sentry.testing.provider import closed_port, full_port
 from tmux_sentry.testing.ssh_server import running_ssh_server
 from tmux_sentry.transport.access import TransportAccess
 from tmux_sentry.transport.ssh import SshTransport
+from tmux_sentry_check_docker.programs import ThisMachine
 
 UNKNOWN = CheckStatus.UNKNOWN
 
@@ -81,10 +82,9 @@ def test_nobody_there(tmp_path: Path) -> None:
     assert (result.status, "does Docker run" in result.detail) == (UNKNOWN, True)
 
 
-def test_a_host_without_docker_says_so(tmp_path: Path, here: HostAccess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    result = asked({}, here)
-    assert (result.status, "no program `docker` on desk" in result.detail) == (UNKNOWN, True)
+def test_a_host_without_docker_says_so(tmp_path: Path) -> None:
+    result = asked({}, ThisMachine({"PATH": str(tmp_path)}))  # a local host also looks where Docker is often installed
+    assert (result.status, "no program `docker` on this machine" in result.detail) == (UNKNOWN, True)
 
 
 def test_a_host_over_ssh_without_docker_says_so(docker: DockerProgram) -> None:
