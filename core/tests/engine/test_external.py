@@ -226,6 +226,15 @@ def test_a_check_is_told_what_the_checks_before_it_have_followed(world):
     assert (w.run.attempt.stage, w.last(StartCheck).earlier) == ("c", ())
 
 
+def test_checks_of_one_attempt_take_nothing_from_one_another(world):
+    one = {"external_check": {"type": "ci"}}
+    w = world({"name": "a", "actions_on_start": [one, one]})
+    first, second = w.all(StartCheck)
+    for check in (first, second):
+        w.give(CheckRemembered(action_id=check.action_id, memory={"of": check.action_id}))
+    assert [check.earlier for check in external.in_hand(again(w))] == [(), ()]
+
+
 def test_a_run_from_an_earlier_version_has_followed_nothing(world):
     w = world(stage())
     data = to_json(w.run)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from tmux_sentry.contracts import CheckStatus, Level
 from tmux_sentry.engine import plan
@@ -77,11 +78,15 @@ def _order(run: Run, attempt: Attempt, action: ExternalCheck, action_id: str) ->
         started_at=attempt.started_at,
         typed=tuple(plan.without_report(text) for text in attempt.typed),
         memory=attempt.check_memory.get(action_id, {}),
-        earlier=tuple(
-            one["memory"] for key, one in run.followed.items() if key != action_id and one["type"] == action.type
-        ),
+        earlier=_earlier(run, attempt, action.type),
         follow=action.accept_rerun > 0,
     )
+
+
+def _earlier(run: Run, attempt: Attempt, type: str) -> tuple[Mapping[str, Any], ...]:
+    """What checks of this type have remembered in stages and attempts before this one."""
+    before = (one for key, one in run.followed.items() if key not in attempt.checks)
+    return tuple(one["memory"] for one in before if one["type"] == type)
 
 
 def reported(b: Builder, event: CheckReported) -> None:
