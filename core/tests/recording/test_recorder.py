@@ -69,17 +69,17 @@ def test_a_pane_has_a_file_of_ours_alone_from_its_first_output_on(tmp_path: Path
     (path,) = files(tmp_path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert path.name == "20231114T221500Z_recording_agent-x-id-31m_0.cast"
+    assert path.name == "20231114T221459Z_recording_agent-x-id-31m_0.cast"
     header = json.loads(path.read_text().splitlines()[0])
-    assert (header["width"], header["height"], header["timestamp"]) == (80, 24, 1_700_000_100)
+    assert (header["width"], header["height"], header["timestamp"]) == (80, 24, 1_700_000_099)
     assert header["tmux_sentry"]["version"] == "1.2.3"
     assert header["tmux_sentry"]["host"] == "recording"
     with open_cast(path) as cast:
         assert facts.first(cast.header) == INFO
     found = events(path)
     assert [(at, code) for at, code, _ in found] == [
-        (0.0, "x-gap"), (0.0, "x-screen"), (0.0, "o"), (1.5, "r"), (1.5, "x-pane"), (1.5, "x-emitted"),
-        (1.5, "x-closed"),
+        (0.0, "x-gap"), (0.0, "x-screen"), (0.5, "o"), (2.0, "r"), (2.0, "x-pane"), (2.0, "x-emitted"),
+        (2.0, "x-closed"),
     ]  # fmt: skip
     assert json.loads(found[4][2]) == {"title": "new", "width": 100}
     assert json.loads(found[5][2]) == {"text": '{"type":"DONE"}'}
@@ -92,6 +92,19 @@ def test_a_pane_has_a_file_of_ours_alone_from_its_first_output_on(tmp_path: Path
     assert SECRET[10:] not in path.read_text()
     assert picture.screen == ("$ ls [redacted]", "", "$")
     assert picture.row == "$"
+
+
+def test_how_long_a_pane_was_calm_before_it_printed_is_kept(tmp_path: Path, clock: FakeClock) -> None:
+    one = recorder(tmp_path, clock)
+    one(PANE, tap.Found(INFO))
+    one(PANE, tap.Gap())
+    clock.advance(0.05)
+    one(PANE, tap.Shown(Capture(lines=("$",), cursor=(2, 0), row="$", info=INFO, screen=("$",))))
+    clock.advance(0.25)
+    one(PANE, tap.Printed(b"hello\r\n"))
+    one.close()
+    (path,) = files(tmp_path)
+    assert [(at, code) for at, code, _ in events(path)] == [(0.0, "x-gap"), (0.05, "x-screen"), (0.3, "o")]
 
 
 def test_a_pane_that_only_stands_there_leaves_no_file(tmp_path: Path, clock: FakeClock) -> None:

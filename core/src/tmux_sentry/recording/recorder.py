@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 #: Bytes of output that may wait to be written, for all panes together.
 WAITING = 32 << 20
+#: Seconds at most that a recording shows how a pane stood there before it printed: for how long it had been calm
+#: decides how its first line is read.
+LEAD = 0.5
 #: What a record costs besides its output.
 _RECORD = 200
 
@@ -172,7 +175,7 @@ class _Reel:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._info: PaneInfo | None = None
-        self._before: list[tap.Taped | Typed] = []  # how it stood there
+        self._before: list[tuple[float, tap.Taped]] = []  # how it stood there, and since when (monotonic)
         self._tape: Tape | None = None
         self._began = 0.0  # monotonic
         self._over = False
@@ -187,9 +190,9 @@ class _Reel:
             elif isinstance(record, tap.Found):
                 self._info = record.info
             elif isinstance(record, (tap.Gap, tap.FromTheStart)):
-                self._before = [record]
+                self._before = [(at, record)]
             elif isinstance(record, tap.Shown):
-                self._before = [*self._before[:1], record]
+                self._before = [*self._before[:1], (at, record)]
             elif self._info is not None and not isinstance(record, tap.Closed):
                 self._begin(self._info, at, record)
         except OSError as error:
@@ -197,12 +200,12 @@ class _Reel:
 
     def _begin(self, info: PaneInfo, at: float, record: tap.Taped | Typed) -> None:
         wall, now = self._recorder.now()
-        self._tape, path = self._recorder.open(info, wall - (now - at))
-        self._began = at
+        self._began = max(self._before[0][0], at - LEAD) if self._before else at
+        self._tape, path = self._recorder.open(info, wall - (now - self._began))
         _log.info("recording %s to %s", clean(info.name), path)
-        for one in (*self._before, record):
+        for since, one in (*self._before, (at, record)):
             if self._tape is not None and not self._over:
-                self._write(self._tape, 0.0, one)
+                self._write(self._tape, max(since - self._began, 0.0), one)
         self._before = []
 
     def flush(self) -> None:
