@@ -99,22 +99,24 @@ NAMED = """
             actions_on_start: [{send_keys: {text: "npm run first", report_exit: true}}]
 """
 MAIL = "NOTIFICATION_CHANNELS=stdout,email\nSMTP_SERVER=127.0.0.1\nSMTP_FROM=us@a.b\nSMTP_TO=Ann@a.b\n"
+SECRET = "APPROVAL_SECRET=" + "s3cr3t-" * 6 + "\n"
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "unheard"),
+    ("first", "second", "secret", "unheard"),
     [
-        ("me", "ann@A.B", []),
-        ("bob", "ann@a.b", ["bob"]),
-        ("me", "eve@a.b", ["eve@a.b"]),
-        ("bob", "bob", ["bob"]),
+        ("me", "ann@A.B", SECRET, []),
+        ("me", "ann@a.b", "", ["ann@a.b"]),  # no links without it
+        ("bob", "ann@a.b", SECRET, ["bob"]),
+        ("me", "eve@a.b", SECRET, ["eve@a.b"]),
+        ("bob", "bob", SECRET, ["bob"]),
     ],
 )
 def test_an_approver_who_has_no_way_of_answering_is_told(
-    sandbox: Any, first: str, second: str, unheard: list[str]
+    sandbox: Any, first: str, second: str, secret: str, unheard: list[str]
 ) -> None:
     names = [{"me": pwd.getpwuid(os.getuid()).pw_name}.get(name, name) for name in (first, second)]
-    policy, env_file = sandbox.write("named.yaml", NAMED % tuple(names)), sandbox.write(".env", MAIL)
+    policy, env_file = sandbox.write("named.yaml", NAMED % tuple(names)), sandbox.write(".env", MAIL + secret)
     checked = sandbox.run("check", "--policy", policy, "--env-file", env_file)
     started = sandbox.run("run", "--hosts", sandbox.hosts, "--policy", policy, "--env-file", env_file, "--once")
     for done in (checked, started):

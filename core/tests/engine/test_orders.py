@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tmux_sentry.engine.events import CloseAsk, Order, PaneGone, Record, Send, SendHeld, StopSend
-from tmux_sentry.engine.orders import refusal
+from tmux_sentry.engine.orders import refusal, ways_on
 from tmux_sentry.engine.plan import UNSEEN
 from tmux_sentry.engine.resume import send_in_hand
 
@@ -195,8 +195,11 @@ def test_refusals_say_why(world, event):
 
 def test_an_approval_cannot_be_skipped(world):
     w = world(stage("a", require_approval={"timeout": 10})).due(10)
-    assert "cannot be skipped" in why(w, "skip")
+    assert why(w, "skip").endswith("cannot be skipped: approve or reject it")
     assert w.order("skip").typed == []
+    assert ways_on(w.run) == "--send|--abort"
+    w.order("hold", reason="the stage is gone")  # and its question with it
+    assert why(w, "skip").endswith("cannot be skipped: --send asks anew, --abort ends it")
 
 
 def test_a_run_without_its_pane_cannot_go_on(world):

@@ -13,6 +13,7 @@ import pytest
 
 from tmux_sentry.contracts import ApprovalRequest, Decision, Vote
 from tmux_sentry.state.records import Rules
+from tmux_sentry.state.requests import WITHOUT_EFFECT
 from tmux_sentry.state.store import Store
 
 Make = Callable[..., ApprovalRequest]
@@ -81,6 +82,18 @@ def test_every_vote_is_on_record(store: Store, make_request: Make) -> None:
     first, second = store.votes("q1")
     assert first == Vote(by="dev", approved=True, counted=False, channel="file", known="login", comment="fine", at=5.0)
     assert (second.approved, second.counted) == (False, True)
+
+
+def test_nobody_fills_the_database_with_answers_that_do_not_count(store: Store, make_request: Make) -> None:
+    for one in ("q1", "q2"):
+        ask(store, make_request(one))
+    with store.transaction() as step:
+        for _ in range(WITHOUT_EFFECT + 5):
+            step.vote(answer("q1"), "d1", counted=False)
+        step.vote(answer("q1", by="late"), "d1", counted=True)
+        step.vote(answer("q2"), "d1", counted=False)
+    assert [vote.counted for vote in store.votes("q1")] == [False] * WITHOUT_EFFECT + [True]
+    assert len(store.votes("q2")) == 1
 
 
 def test_an_answer_at_or_after_the_end_of_its_time_decides_nothing(store: Store, make_request: Make) -> None:

@@ -10,18 +10,21 @@ if TYPE_CHECKING:
     from tmux_sentry.policy.model import Policy
 
 
-def unheard(policy: Policy, notifiers: Iterable[Notifier], user: str) -> Iterator[str]:
-    """A sentence for each approver who is neither `user`, whom `run` runs as, nor somebody that a channel writes to."""
+def unheard(policy: Policy, notifiers: Iterable[Notifier], user: str, *, links: bool) -> Iterator[str]:
+    """A sentence for each approver who is neither `user`, whom `run` runs as, nor somebody that a channel writes to,
+    where there are `links` to write."""
     from tmux_sentry.approvals.names import folded
 
-    known = {folded(name) for name in (user, *(who for one in notifiers for who in _recipients(one)))}
+    written = (who for one in notifiers if links for who in _recipients(one))
+    known = {folded(name) for name in (user, *written)}
+    nobody = "an address that a channel writes to" if links else "reached by links, which need an APPROVAL_SECRET"
     for pipeline in policy.pipelines:
         for stage in pipeline.stages:
             spec = stage.require_approval
             second = spec.escalate.approvers if spec and spec.escalate else ()
             for who in dict.fromkeys((*spec.approvers, *second) if spec else ()):
                 if folded(who) not in known:
-                    why = f"it is neither {user}, who runs this, nor an address that a channel writes to"
+                    why = f"it is neither {user}, who runs this, nor {nobody}"
                     yield f"{pipeline.name}: {stage.name}: no way of answering is known for {who}: {why}"
 
 

@@ -63,7 +63,8 @@ def build_runner(
             bar.step(step)
 
     notifiers = telling.notifiers(session, own, () if dry_run else telling.named(policy))
-    for warning in () if dry_run else unheard(policy, notifiers.values(), person()):
+    links = bool(session.settings.approval_secret)
+    for warning in () if dry_run else unheard(policy, notifiers.values(), person(), links=links):
         output.warn(warning)
     checkers = needed(session, registry.checkers, _checks(policy), "external check", "checker")
 

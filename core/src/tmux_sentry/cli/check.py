@@ -65,7 +65,8 @@ def command(policies: tuple[Path, ...], hosts: Path | None, env_file: Path | Non
         channels = (*settings.notification_channels, *named)
         warnings += telling.problems(session, channels)
         if not failed:
-            warnings += unheard(result.require(), telling.usable(session, channels), person())
+            notifiers, links = telling.usable(session, channels), bool(settings.approval_secret)
+            warnings += unheard(result.require(), notifiers, person(), links=links)
     if as_json:
         output.emit_json(_as_json(result, diagnostics, warnings, live, failed))
     else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from tmux_sentry.contracts import Decision, Level, Message, PaneIdentity
 from tmux_sentry.engine.events import Notify
+from tmux_sentry.engine.orders import ways_on
 from tmux_sentry.engine.run import Run
 from tmux_sentry.failpoints import reach
 from tmux_sentry.notify import texts
@@ -75,7 +76,7 @@ class Herald:
             title=self._line(texts.title(self.language, notice.event, notice.title, names)),
             text="\n".join(part for part in (self._clean(notice.text), self._exact(notice.keys)) if part),
             fields={name: self._line(value) for name, value in ordered.items() if name not in ("by", "outcome")},
-            answer="\n".join(_answers(notice.event, names)),
+            answer="\n".join(_answers(notice.event, names, run)),
             thread=run.id if run is not None else "",
             subject="" if run is None else self._line(f"{run.pipeline.name}: {run.pane_name} @ {run.pane.host}"),
             language=self.language,
@@ -118,7 +119,8 @@ def closed(run: Run, approval_id: str, outcome: str, by: str) -> Notify:
     stage = run.attempt.stage if run.attempt is not None else ""
     asked = run.relay is not None and run.relay.approval_id == approval_id
     about = f"the agent's dialog in {stage}" if asked else stage
-    what = f"{about} {outcome} by {by}" if event != "approval.closed" else f"the question about {about} is {outcome}"
+    over = f"the question about {about} is over: {outcome}"
+    what = over if event == "approval.closed" else f"{about} {outcome} by {by}"
     fields = {"approval": approval_id, "stage": stage, "by": by, "outcome": outcome}
     title = f"{run.pipeline.name}: {what}"
     return Notify(event=event, level=Level.INFO, title=title, dedupe_key=f"{approval_id}/{outcome}", fields=fields)
@@ -157,13 +159,13 @@ def resumed(run: Run, stage: str, held_at: float | None) -> Notify:
     return Notify(event="stage.resumed", level=Level.INFO, title=title, dedupe_key=key, fields={"stage": stage})
 
 
-def _answers(event: str, names: Mapping[str, str]) -> list[str]:
+def _answers(event: str, names: Mapping[str, str], run: Run | None) -> list[str]:
     """How to answer, with the commands as they are to be typed. Ids are ours: letters and digits."""
     if event in ASKING and names.get("approval"):
         id = names["approval"]
         return [f"tmux-sentry approve {id}", f"tmux-sentry reject {id} --comment WHY"]
-    if event == "stage.held" and names.get("run"):
-        return [f"tmux-sentry runs resume {names['run']} --send|--skip|--abort"]
+    if event == "stage.held" and run is not None:
+        return [f"tmux-sentry runs resume {run.id} {ways_on(run)}"]
     if event == "run.failed" and names.get("run"):
         return [f"tmux-sentry runs retry {names['run']}"]
     return []

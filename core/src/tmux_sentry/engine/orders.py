@@ -59,8 +59,14 @@ def _refuse_resume(run: Run, order: Order) -> str | None:
     if attempt is None or attempt.held is None:
         return "nothing of this run is held"
     if attempt.phase is Phase.APPROVING and order.verb == "skip":
-        return "the stage waits for an approval, which cannot be skipped: approve or reject it"
+        ways = "--send asks anew, --abort ends it" if attempt.approval_id is None else "approve or reject it"
+        return f"the stage waits for an approval, which cannot be skipped: {ways}"
     return None
+
+
+def ways_on(run: Run) -> str:
+    """What may be said about a Run that is held, as options of `runs resume`."""
+    return "|".join(f"--{verb}" for verb in ("send", "skip", "abort") if refusal(run, Order(verb=verb)) is None)
 
 
 def carry_out(b: Builder, order: Order) -> None:

@@ -95,7 +95,8 @@ def settle(store: Store, send: Send | SendHeld, pane: PaneInfo) -> Send | SendDo
     elif verdict == "resend" and pane.owner.startswith(store.instance) and _number(pane.marker) > marker:
         # A send that the journal has lost was typed; it may have been this one.
         verdict, why = "held", f"the pane's marker {pane.marker} is newer than the journal ({marker}): look at the pane"
-    log.info("send %s, in hand when the program stopped: %s: %s", send.action_id, _MEANING[verdict], clean(why))
+    log.info("send %s, not known to be done when the program started: %s (%s)",
+             send.action_id, _MEANING[verdict], clean(why))  # fmt: skip
     if verdict == "sent":
         if newest is not None and newest.status in ("intent", "unknown"):
             store.settle(send.action_id, newest.step, "injected", why)

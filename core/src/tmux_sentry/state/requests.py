@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from sqlalchemy import Connection, RowMapping, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tmux_sentry.contracts import ApprovalRequest, Decision, PaneIdentity, Vote
@@ -14,6 +14,8 @@ from tmux_sentry.state.records import Rules, StoredApproval
 from tmux_sentry.state.tables import approvals, votes
 
 PENDING = "pending"
+#: Answers without effect that are written down of one request.
+WITHOUT_EFFECT = 100
 
 
 def open_approval(connection: Connection, request: ApprovalRequest, rules: Rules) -> None:
@@ -76,7 +78,13 @@ def decide(connection: Connection, decision: Decision, digest: str, by: str) -> 
 
 
 def vote(connection: Connection, decision: Decision, digest: str, *, counted: bool) -> None:
-    """Write an answer down, whether it counts or not. `digest` is that of the request."""
+    """Write an answer down: each that counts, and of others so many that nobody fills the table with them.
+
+    `digest` is that of the request.
+    """
+    without_effect = select(func.count()).where(votes.c.approval_id == decision.request_id, votes.c.counted == 0)
+    if not counted and connection.execute(without_effect).scalar_one() >= WITHOUT_EFFECT:
+        return
     connection.execute(
         insert(votes).values(
             approval_id=decision.request_id,

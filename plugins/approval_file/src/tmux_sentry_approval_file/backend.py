@@ -132,6 +132,7 @@ class FileApprovals:
                 channel="file",
                 at=self._now(),
                 comment=answer.text,
+                known="owner of the file",
             )
         else:
             why = answer.text or "it is empty; write one word: approve, or reject and a reason"
