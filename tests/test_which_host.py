@@ -54,6 +54,7 @@ def is_refused(done: subprocess.CompletedProcess[str], name: str = NAME) -> bool
     what, why, fix = [line for line in done.stderr.splitlines() if "warning:" not in line]
     assert what == f"tmux-sentry: which {name} is meant is not sure"
     assert why.startswith("prod has one, and not every host is reached: nas: ")
+    assert "start one with `tmux new`" in why, "what to do about nas"
     assert fix == "name the host: --host prod"
     return done.returncode == 3
 
@@ -92,6 +93,13 @@ def test_a_run_meant_for_a_host_that_is_down_starts_nowhere(
     assert is_refused(start(sandbox, policy, NAME))
     assert sandbox.rows("SELECT run_id FROM stage_history") == []
     assert "of p on prod: open" in start(sandbox, policy, NAME, "--host", "prod").stdout
+
+
+@pytest.mark.parametrize("args", [("send", NAME, "x"), ("pause", NAME), ("unpause", NAME)], ids=" ".join)
+def test_a_host_that_is_not_in_the_file_is_named_as_that(sandbox: Any, prod: str, args: tuple[str, ...]) -> None:
+    done = run(sandbox, *args, "--host", "nowhere")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-3:] == ["tmux-sentry: no host nowhere", "known: prod, nas", "name the file: --hosts"]
 
 
 def test_a_pause_holds_what_is_reached_and_says_where_nothing_is(sandbox: Any, nas: TmuxServer, prod: str) -> None:

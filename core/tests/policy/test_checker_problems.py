@@ -57,6 +57,22 @@ def test_it_sees_its_own_keys_only_and_only_what_the_schema_takes(tmp_path: Path
     assert len(seen) == 1
 
 
+def test_a_mistake_elsewhere_hides_none_of_them(tmp_path: Path) -> None:
+    checker = CheckerPlugin(name="c", config_schema=SCHEMA, factory=pytest.fail, problems=odd)
+    path = tmp_path / "p.yaml"
+    actions = ({"query": "bad"}, {"n": "one"})
+    stages = (
+        f"      - name: s{number}\n        actions_on_start:\n"
+        f"          - external_check: {json.dumps({'type': 'c', **action})}\n"
+        for number, action in enumerate(actions)
+    )
+    path.write_text(HEAD.partition("      - name: a")[0] + "".join(stages))
+    found = [(error.where, error.what) for error in load_policies([path], Registry.of(checker), {}).errors]
+    first, second = (f"pipelines[0].stages[{number}].actions_on_start[0].external_check" for number in (0, 1))
+    assert found[:2] == [(first, "needs n"), (f"{first}.query", "is no query: character 3")]
+    assert [where for where, _ in found[2:]] == [f"{second}.n"], "what the schema does not take is not looked at"
+
+
 def raises(config: Mapping[str, Any]) -> Any:
     raise RuntimeError("oh")
 

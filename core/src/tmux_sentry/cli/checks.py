@@ -134,13 +134,9 @@ def _host(session: Session, hosts_file: Path | None, name: str | None) -> Iterat
     if name is None:
         yield None
         return
-    hosts = read_hosts(session, hosts_file)
-    found = [host for host in hosts if host.name == name]
-    if not found:
-        raise UsageError(
-            f"no host {name}", f"known: {', '.join(host.name for host in hosts)}", "name the file: --hosts"
-        )
-    with closing(transport_of(session, hosts, found[0])) as way:
+    hosts = read_hosts(session, hosts_file, name)
+    host = next(host for host in hosts if host.name == name)
+    with closing(transport_of(session, hosts, host)) as way:
         yield TransportAccess(way)
 
 

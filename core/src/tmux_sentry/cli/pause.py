@@ -32,7 +32,7 @@ def pause(pane: str | None, host: str | None, hosts_file: Path | None, env_file:
     Exit status 4 when some host was not reached: nothing is paused there.
     """
     session = begin(env_file)
-    return _hold(session, read_hosts(session, hosts_file), pane, host, on=True)
+    return _hold(session, read_hosts(session, hosts_file, host), pane, host, on=True)
 
 
 @click.command("unpause")
@@ -43,7 +43,7 @@ def pause(pane: str | None, host: str | None, hosts_file: Path | None, env_file:
 def unpause(pane: str | None, host: str | None, hosts_file: Path | None, env_file: Path | None) -> int:
     """Allow sending again, everywhere or in PANE, which has to be the only one of that name."""
     session = begin(env_file)
-    hosts = read_hosts(session, hosts_file)
+    hosts = read_hosts(session, hosts_file, host)
     if pane is not None:
         only = _only(session, hosts, pane, host)
         pane, host = only.identity.pane_id, only.identity.host
@@ -63,7 +63,7 @@ def _only(session: Session, hosts: Sequence[Host], pane: str, host: str | None) 
     unlisted: dict[str, str] = {}
     for one, answer in everywhere([one for one in hosts if host in (None, one.name)], panes):
         if isinstance(answer, Unreachable):
-            unlisted[one.name] = answer.what
+            unlisted[one.name] = "; ".join(answer.lines())
         elif isinstance(answer, SentryError):
             raise answer
         else:
@@ -99,5 +99,5 @@ def _hold(session: Session, hosts: Sequence[Host], pane: str | None, host: str |
                 output.say(line)
             done += len(answer)
     if not done and code == EXIT_OK:
-        raise UsageError(f"no such {'pane' if pane else 'host'}: {pane or host}", "", "see: tmux-sentry status")
+        raise UsageError(f"no such pane: {pane}", "", "see: tmux-sentry status")
     return code

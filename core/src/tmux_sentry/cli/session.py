@@ -14,7 +14,7 @@ import click
 from tmux_sentry.cli import output
 from tmux_sentry.cli.app import App, current
 from tmux_sentry.control.person import person_of
-from tmux_sentry.errors import SentryError, Unreachable
+from tmux_sentry.errors import SentryError, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from tmux_sentry.clock import Clock
@@ -84,14 +84,20 @@ def begin(env_file: Path | None, plugins: Collection[str] | None = None) -> Sess
     return Session(app=app, registry=registry, settings=settings)
 
 
-def read_hosts(session: Session, path: Path | None) -> tuple[Host, ...]:
-    """The hosts, warnings printed; from here on no output shows a secret of theirs either."""
+def read_hosts(session: Session, path: Path | None, name: str | None = None) -> tuple[Host, ...]:
+    """The hosts, warnings printed; from here on no output shows a secret of theirs either.
+
+    Raises UsageError when there is none called `name`.
+    """
     from tmux_sentry.config.hosts import find_hosts
 
     found = find_hosts(path, session.settings.home, vault=session.settings.vault)
     session.app.redact.learn(secret for host in found.hosts for secret in host.secrets)
     for warning in found.warnings:
         output.warn(f"{warning}: {warning.help}")
+    if name is not None and name not in (host.name for host in found.hosts):
+        known = ", ".join(host.name for host in found.hosts)
+        raise UsageError(f"no host {name}", f"known: {known}", "name the file: --hosts")
     return found.hosts
 
 
@@ -237,7 +243,7 @@ def watched_pane(
     from tmux_sentry.engine.naming import pane_called
     from tmux_sentry.watch.watcher import Watcher
 
-    hosts = read_hosts(session, hosts_file)
+    hosts = read_hosts(session, hosts_file, host)
     found: dict[str, tuple[Watcher, PaneInfo, Host]] = {}
     down: dict[str, str] = {}
     with ExitStack() as stack:

@@ -116,7 +116,7 @@ class Intake:
                 self._zones.ask(record.host)
             case watched.HostDown():
                 log.warning("%s", clean("; ".join(record.error.lines()), 1000))
-                self._panes.lost(record.host, record.why)
+                self._panes.lost(record.host, "; ".join(record.error.lines()))
                 self._starter.lost(record.host)
                 for run in self._runs_on(record.host):
                     self.lose(run, self._clock.now())

@@ -26,12 +26,12 @@ def pane_called(name: str, host: str | None, infos: Iterable[PaneInfo], unlisted
     there = found[0].identity.host if found else None
     away = [why for one, why in unlisted.items() if host in (None, one) and one != there]
     if not found and away:
-        raise Unreachable(f"no pane {called} on a host that is reached", clean("; ".join(away), 400))
+        raise Unreachable(f"no pane {called} on a host that is reached", clean("; ".join(away), 1000))
     if not found:
         raise UsageError(f"no pane {called} is there", "", "see: tmux-sentry status")
     if away:
         why = f"{there} has one, and not every host is reached: {'; '.join(away)}"
         raise Refused(
-            f"which {called} is meant is not sure", clean(why, 400), f"name the host: --host {clean(there or '')}"
+            f"which {called} is meant is not sure", clean(why, 1000), f"name the host: --host {clean(there or '')}"
         )
     return found[0]

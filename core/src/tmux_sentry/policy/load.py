@@ -76,7 +76,7 @@ def load_policies(
         kept.append(written)
         errors = validate(source, schema, lambda kind, name: hint(view, kind, name))
         required = check_required(source.value, view, installed)
-        asked = () if errors else check_actions(source.value, view)
+        asked = check_actions(source.value, view, {error.where for error in errors})
         found += _findings(source, errors, [*_meaning(source), *required, *asked], env)
     found += _across(sources)
     if any(not diagnostic.warning for diagnostic in found):

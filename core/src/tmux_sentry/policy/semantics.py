@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tmux_sentry.approvals.names import folded
-from tmux_sentry.config.source import Where
+from tmux_sentry.config.source import Where, dotted
 from tmux_sentry.policy.allowed import parse_allowed
 from tmux_sentry.policy.graph import check_triggers
 from tmux_sentry.policy.plugins import RegistryView, missing_plugin
@@ -59,12 +59,15 @@ def check_required(policy: Any, view: RegistryView, installed: Collection[str]) 
             yield Finding(where=where, what=f"the required plugin '{clean(wanted, 60)}' is not there", help=help)
 
 
-def check_actions(policy: Any, view: RegistryView) -> Iterator[Finding]:
-    """What the checkers themselves find wrong with their actions; for a policy that the schema takes."""
+def check_actions(policy: Any, view: RegistryView, wrong: Collection[str]) -> Iterator[Finding]:
+    """What the checkers themselves find wrong with actions that their schema takes; `wrong` are the places, as
+    diagnostics have them, where a schema does not."""
     for pipeline in named(mapping(policy).get("pipelines"), ("pipelines",)):
         for stage in named(pipeline.body.get("stages"), (*pipeline.where, "stages")):
             for _, where, kind, value in stage_actions(stage):
-                if kind == "external_check" and isinstance(name := mapping(value).get("type"), str):
+                here = dotted(where)
+                sound = not any(one == here or one.startswith((f"{here}.", f"{here}[")) for one in wrong)
+                if kind == "external_check" and sound and isinstance(name := mapping(value).get("type"), str):
                     config = {key: item for key, item in value.items() if key not in OURS}
                     for key, what in view.mistakes(name, config):
                         yield Finding(where=(*where, key) if key in config else where, what=what)

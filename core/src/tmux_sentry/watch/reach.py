@@ -16,13 +16,14 @@ class Reach:
         self._ever = False
         self._lost_at: float | None = None  # monotonic; None while reachable, and before the first time
         self.why = ""  # what HostDown said last, "" while the host is up
+        self.words = ""  # the same, with what to do
 
     def up(self) -> None:
         """It answers."""
         lost_at, self._lost_at, self._ever = self._lost_at, None, True
         if not self._up:
             away = self._clock.monotonic() - lost_at if lost_at is not None else 0.0
-            self._up, self.why = True, ""
+            self._up, self.why, self.words = True, "", ""
             self._sink(HostUp(host=self._host, at=self._clock.now(), away=away))
 
     def lost(self) -> None:
@@ -35,5 +36,5 @@ class Reach:
         self.lost()
         why = error.lines()[0]
         if self._up or why != self.why:
-            self._up, self.why = False, why
+            self._up, self.why, self.words = False, why, "; ".join(error.lines())
             self._sink(HostDown(host=self._host, at=self._clock.now(), why=why, error=error))

@@ -157,7 +157,7 @@ class Watcher:
         """The first inventory, waited for. Raises Unreachable when the host is down, or after `timeout` seconds."""
         self._changes.wait(lambda: self._inventory is not None or bool(self._reach.why), timeout)
         if self._inventory is None:
-            raise Unreachable(f"{self._host}: its tmux server cannot be reached", self._reach.why)
+            raise Unreachable(f"{self._host}: its tmux server cannot be reached", self._reach.words)
         return self._infos
 
     def pane(self, identity: PaneIdentity) -> PaneInfo | None:
