@@ -8,6 +8,7 @@ from tmux_sentry.engine.events import CloseAsk, Order, PaneGone, Record, Send, S
 from tmux_sentry.engine.orders import refusal, ways_on
 from tmux_sentry.engine.plan import UNSEEN
 from tmux_sentry.engine.resume import send_in_hand
+from tmux_sentry.engine.run import from_json, to_json
 
 
 def stage(name, *triggers, **more):
@@ -150,6 +151,9 @@ def test_only_a_person_who_was_told_that_it_is_unseen_sends_it_all_the_same(worl
     w = world({"name": "a", "actions_on_start": [REPORT]})
     w.give(SendHeld(action_id=w.last(Send).action_id, reason=reason)).order("send")
     assert (len(w.typed), w.last(Send).needs_exit) == (2, needs)
+    in_hand = send_in_hand(from_json(to_json(w.run), w.run.pipeline, w.run.env))  # as the next process has it
+    assert isinstance(in_hand, Send)
+    assert in_hand.needs_exit is needs
 
 
 # ------------------------------------------------------------------------------- cancel

@@ -85,6 +85,17 @@ def test_a_host_that_does_not_say_has_the_policys_zone(answer: bytes | Exception
     assert Room(answer).ask().endswith(", this machine's")
 
 
+@pytest.mark.parametrize("over", [False, True])
+def test_a_question_that_the_end_cuts_off_is_no_trouble(over: bool, caplog: pytest.LogCaptureFixture) -> None:
+    room = Room(ConnectionError("gone"))
+    room.zones.ask("nas")
+    if over:
+        room.zones.close()
+    room.host.let.set()
+    assert room.known.wait(10)
+    assert ("time zone cannot be read" in caplog.text) is not over
+
+
 def test_a_host_that_could_not_be_asked_is_asked_when_it_is_back() -> None:
     room = Room(ConnectionError("gone"), policy="Europe/Berlin")
     room.ask()

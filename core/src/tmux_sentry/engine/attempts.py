@@ -108,11 +108,8 @@ def _carry_out(b: Builder, action: Action) -> bool:
             return True
 
 
-def hand_out(b: Builder, action: SendKeys, *, blind: bool = False) -> None:
-    """Want the keys typed; SendDone or SendHeld with this action id comes back.
-
-    `blind`: also where their exit status cannot be observed.
-    """
+def hand_out(b: Builder, action: SendKeys) -> None:
+    """Want the keys typed; SendDone or SendHeld with this action id comes back."""
     attempt = b.attempt
     assert attempt is not None
     action_id = f"{b.run.id}/{attempt.stage}/{attempt.number}/{attempt.sends + 1}"
@@ -132,7 +129,7 @@ def hand_out(b: Builder, action: SendKeys, *, blind: bool = False) -> None:
             attempt=attempt.number,
             keys=keys,
             wait_idle=action.wait_idle,
-            needs_exit=not blind and plan.needs_exit(action, b.stage, attempt),
+            needs_exit=plan.needs_exit(action, b.stage, attempt),
         )
     )
 

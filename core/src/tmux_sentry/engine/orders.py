@@ -140,7 +140,9 @@ def _hold(b: Builder, order: Order) -> None:
 def _resume(b: Builder, order: Order) -> None:
     assert b.attempt is not None
     assert b.attempt.held_at is not None
-    held_at, blind = b.attempt.held_at, b.attempt.held == plan.UNSEEN
+    held_at = b.attempt.held_at
+    if order.verb == "send" and b.attempt.held == plan.UNSEEN:
+        b.update(blind=True)
     timing.release(b)
     limiting.released(b, held_at, again=order.verb == "send")
     attempt = b.attempt
@@ -161,7 +163,7 @@ def _resume(b: Builder, order: Order) -> None:
     else:
         action = attempts.list_in_hand(b.stage, attempt)[attempt.action - 1]
         assert isinstance(action, SendKeys)
-        attempts.hand_out(b, action, blind=blind)
+        attempts.hand_out(b, action)
 
 
 def _abort(b: Builder, attempt: Attempt, why: str) -> None:

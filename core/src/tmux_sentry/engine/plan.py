@@ -76,8 +76,9 @@ def waits_for_exit(stage: Stage) -> bool:
 
 
 def needs_exit(action: SendKeys, stage: Stage, attempt: Attempt) -> bool:
-    """Whether the attempt is judged by what this send reports."""
-    return action.report_exit and attempt.phase is not Phase.ENDING and waits_for_exit(stage)
+    """Whether the attempt is judged by what this send reports, and nobody has said to type it all the same."""
+    acting = attempt.phase is not Phase.ENDING and not attempt.blind
+    return action.report_exit and acting and waits_for_exit(stage)
 
 
 def check_config(action: ExternalCheck, run: Run, stage: str) -> Mapping[str, Any]:

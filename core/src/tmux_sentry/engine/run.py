@@ -80,6 +80,7 @@ class Attempt:
     check_deadlines: Mapping[str, float] = field(default_factory=dict)
     check_memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # what the checker remembered
     check_reruns: Mapping[str, float] = field(default_factory=dict)  # failed, and until when a re-run counts
+    blind: bool = False  # a person said: type also where the exit status cannot be seen
     check_last: Mapping[str, float] = field(default_factory=dict)  # out of time: until when the last answer may come
     check_told: str = ""  # what a check last said that a person has to do
     check_silent: int = 0  # answers in a row that said nothing

@@ -206,6 +206,7 @@ class Runner:
             herald.language,
             further=LinkOrders(parts.store, self.window, parts.tokens, parts.broker.address).verbs,
         )
+        self._zones = Zones(parts.zones, parts.access, parts.policy.timezone, parts.clock, self._zone_known)
         self.intake = Intake(
             store=parts.store,
             clock=parts.clock,
@@ -219,7 +220,7 @@ class Runner:
             keys=PaneKeys(parts.store.pane_secret, parts.store.save_pane_secret),
             doubts=Doubts(lambda pane: self.watchers[pane.host].replaced(pane), self._inbox.put),
             tell_states=parts.tell_states,
-            zones=Zones(parts.zones, parts.access, parts.policy.timezone, parts.clock, self._zone_known),
+            zones=self._zones,
             taken=self._taken,
         )
 
@@ -356,6 +357,7 @@ class Runner:
     def _close_down(self) -> None:
         self._stopping.set()
         self.effects.stop()
+        self._zones.close()
         stops = [self.outbox.stop, self.housekeeper.stop, *(watcher.stop for watcher in self.watchers.values())]
         leaving = [threading.Thread(target=stop, daemon=True) for stop in stops]
         for thread in leaving:

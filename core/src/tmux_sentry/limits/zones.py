@@ -49,6 +49,7 @@ class Zones:
         self._zones: dict[str, HostZone] = {}
         self._asked: set[str] = set()
         self._asking: set[str] = set()
+        self._over = False
         self._fallback = _policy_zone(policy) or _own_zone(clock.now())
         for host, name in said.items():
             if name is not None:
@@ -62,6 +63,10 @@ class Zones:
         self._asking.add(host)
         threading.Thread(target=self._ask, args=(host,), name="zone", daemon=True).start()
 
+    def close(self) -> None:
+        """The hosts are let go: an answer that is still to come does not come any more."""
+        self._over = True
+
     def of(self, host: str) -> HostZone | None:
         """The zone of a host; None while it is being asked."""
         found = self._zones.get(host)
@@ -73,7 +78,8 @@ class Zones:
             answer = self._access[host].run(["sh", "-c", _SCRIPT], PATIENCE)
             found = zone_in(answer.stdout, self._clock.now())
         except Exception as error:  # whatever it is, there is another zone to read in
-            log.warning("%s: its time zone cannot be read: %s", clean(host), clean(str(error), 200))
+            if not self._over:
+                log.warning("%s: its time zone cannot be read: %s", clean(host), clean(str(error), 200))
             self._asked.discard(host)  # it is asked again when it comes back
         if found is not None:
             self._zones[host] = found
