@@ -99,7 +99,8 @@ def test_a_run_meant_for_a_host_that_is_down_starts_nowhere(
 def test_a_host_that_is_not_in_the_file_is_named_as_that(sandbox: Any, prod: str, args: tuple[str, ...]) -> None:
     done = run(sandbox, *args, "--host", "nowhere")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-3:] == ["tmux-sentry: no host nowhere", "known: prod, nas", "name the file: --hosts"]
+    said = ["tmux-sentry: no host nowhere", "known: prod, nas", "name the file: --hosts"]
+    assert done.stderr.splitlines()[-3:] == said
 
 
 def test_a_pause_holds_what_is_reached_and_says_where_nothing_is(sandbox: Any, nas: TmuxServer, prod: str) -> None:

@@ -84,12 +84,12 @@ def start(
         if not policies:
             raise UsageError("no instance is running", "without one the policy is not known", "add --policy FILE")
         with offline_desk(session, read_policy(session, policies)) as desk:
-            hosts = read_hosts(session, hosts_file)
+            hosts = read_hosts(session, hosts_file, host)
             asked = [one for one in hosts if host in (None, one.name)]
             for one, answer in everywhere(asked, lambda one: inventory(session, hosts, one).panes):
                 if isinstance(answer, SentryError):
                     output.warn(answer.what)
-                    desk.panes.lost(one.name, answer.what)
+                    desk.panes.lost(one.name, "; ".join(answer.lines()))
                     continue
                 for info in answer:
                     desk.panes.see(info)
