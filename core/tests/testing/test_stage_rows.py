@@ -81,9 +81,16 @@ def test_whoever_does_not_say_how_the_service_shows_jobs_fails(tmp_path: Path) -
     assert failing(tmp_path) == [OLDER, FOLLOWED, RESTARTED]
 
 
-def test_a_check_that_is_of_no_stage_says_so_and_skips_them(tmp_path: Path) -> None:
-    with pytest.raises(pytest.skip.Exception, match="whatever stage it is"):
-        failing(tmp_path, of_stage=False)
+def test_a_check_that_is_of_no_stage_says_so_and_has_none_of_them() -> None:
+    class OfNone(CheckerConformance):
+        of_stage = False
+
+    class OfOneAfterAll(OfNone):
+        of_stage = True
+
+    rows = [f"test_{name}" for name in (OLDER, FOLLOWED, RESTARTED)]
+    assert [getattr(OfNone, row) for row in rows] == [None] * 3
+    assert [getattr(OfOneAfterAll, row) for row in rows] == [getattr(CheckerConformance, row) for row in rows]
 
 
 def test_each_question_is_asked_of_another_instance_which_is_closed(tmp_path: Path) -> None:
