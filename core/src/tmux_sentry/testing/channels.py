@@ -61,7 +61,7 @@ class HttpNotifierConformance(NotifierConformance):
 
     # ------------------------------------------------------------------- what it stands on
 
-    @pytest.fixture(autouse=True)
+    @pytest.fixture
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Seconds instead of half minutes, for channels that use `tmux_sentry.exchange` or `deliver`."""
         monkeypatch.setattr(http, "TIMEOUT", 1.0)
@@ -132,6 +132,7 @@ class HttpNotifierConformance(NotifierConformance):
                 assert self.sent(provider, tmp_path).outcome in NOT_DELIVERED
             assert elsewhere.requests == []
 
+    @pytest.mark.usefixtures("impatient")
     def test_an_answer_that_was_lost_is_unknown(self, provider: Provider, tmp_path: Path) -> None:
         for how in ("hang", "reset", "drip"):
             provider.answer = Reply(how=how)
@@ -148,6 +149,7 @@ class HttpNotifierConformance(NotifierConformance):
         assert result.outcome is Delivery.RETRY
         assert not self.secret or self.secret not in result.detail
 
+    @pytest.mark.usefixtures("impatient")
     def test_a_host_that_hangs_is_tried_again(self, tmp_path: Path) -> None:
         with full_port() as port:
             result = self.notifier(f"http://127.0.0.1:{port}", tmp_path).send(message("m", "text", Level.ERROR))
