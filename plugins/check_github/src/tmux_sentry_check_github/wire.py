@@ -18,8 +18,8 @@ _LARGEST = 2**63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A workflow run. `attempt` counts re-runs from 1. Times are epoch seconds by GitHub's clock; `over_at` is None while
-    it goes on.
+    """A workflow run. `attempt` counts re-runs from 1. Times are epoch seconds by GitHub's clock; `over_at` is None
+    while it goes on.
     """
 
     id: int
