@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_sentry.approvals.tally import weigh
+from tmux_sentry.approvals.tally import agreed, weigh
 from tmux_sentry.contracts import Decision, Vote
 from tmux_sentry.state.records import Rules
 
@@ -169,3 +169,10 @@ def test_any_answers_in_any_order(rules: Rules, answers: list[tuple[str, bool, i
             assert len(yes) < rules.required or not approved
         if weighed.standing != "pending":
             return
+
+
+def test_those_who_agree_are_people_and_not_spellings_or_links() -> None:
+    mail = [vote("Ann@a.b"), vote("bob"), vote("ann@a.b", approved=False), vote("eve", counted=False)]
+    assert agreed(mail) == 1, "ann has taken hers back, under the same address"
+    assert agreed([vote("somebody by slack"), vote("somebody by webhook")]) == 1
+    assert agreed([]) == 0

@@ -47,6 +47,11 @@ def weigh(rules: Rules, votes: Iterable[Vote], answer: Decision) -> Weighed:
     return Weighed(counts=True, standing=_standing(rules, said), yes=yes)
 
 
+def agreed(votes: Iterable[Vote]) -> int:
+    """How many people have said yes and not taken it back."""
+    return sum({voice(vote.by): vote.approved for vote in votes if vote.counted}.values())
+
+
 def _standing(rules: Rules, said: dict[str, bool]) -> Standing:
     yes, no = sum(said.values()), len(said) - sum(said.values())
     if no and (rules.any_reject or no > _may_refuse(rules)):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tmux_sentry.approvals.names import NAMELESS
+from tmux_sentry.approvals.tally import agreed
 from tmux_sentry.approvals.tokens import Kind, Token, Tokens
 from tmux_sentry.clock import Clock
 from tmux_sentry.contracts import ApprovalView, Decision, LinkRefused, PaneIdentity, VoteAnswer
@@ -77,11 +78,12 @@ class Window:
     def _view(self, link: Link, stored: StoredApproval, *, screen: bool = True) -> ApprovalView:
         request, now, redact = stored.request, self._ports.clock.now(), self._ports.redact
         lines = self._ports.screen(request.pane) if screen else ()
-        closed = self._closed(link, stored, now)
+        closed, votes = self._closed(link, stored, now), tuple(self._ports.store.votes(request.id))
         return ApprovalView(
             request=request,
             status=stored.status,
-            votes=tuple(self._ports.store.votes(request.id)),
+            votes=votes,
+            yes=agreed(votes),
             screen=tuple(text_out(line, redact) for line in lines),
             you=_name(link),
             code_needed=link.kind == "link" and request.risk == "high",

@@ -111,6 +111,7 @@ class ApprovalView:
     request: ApprovalRequest
     status: str  # pending, approved, rejected, expired, cancelled or superseded
     votes: tuple[Vote, ...]
+    yes: int  # people who stand by a yes
     screen: tuple[str, ...]  # the last lines of the pane
     you: str  # the name that an answer is recorded under
     code_needed: bool  # risk: high, and nobody logged in: the code stands in the message that brought the link

@@ -70,7 +70,6 @@ def shown(view: ApprovalView, say: Say) -> Shown:
     until = None if stays and request.about else request.expires_at if view.until is None else view.until
     (about, unseen), (keys, hidden) = _keys(request.about), _keys(request.keys)
     votes = view.votes[-VOTES:]
-    said = {vote.by: vote.approved for vote in view.votes if vote.counted}  # a no takes one's own yes back
     return Shown(
         id=request.id,
         pipeline=clean(request.pipeline, 200),
@@ -93,7 +92,7 @@ def shown(view: ApprovalView, say: Say) -> Shown:
         left=left(until - view.now, say) if until is not None and until > view.now else "",
         approvers=tuple(clean(name, 100) for name in request.approvers[:50]),
         required=request.required,
-        yes=sum(said.values()),
+        yes=view.yes,
         votes=tuple(_vote(vote, view.zone) for vote in votes),
         older_votes=len(view.votes) - len(votes),
         screen="\n".join(clean(line) for line in view.screen),
