@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tmux_sentry.approvals.broker import Broker
+from tmux_sentry.approvals.broker import RETRY_AFTER, Broker
 from tmux_sentry.approvals.clerk import Clerk
-from tmux_sentry.clock import SystemClock
 from tmux_sentry.contracts import ApprovalRequest, Complaint, Decision
+from tmux_sentry.testing.clock import FakeClock
 from tmux_sentry.testing.samples import AT, approval_request
 
 
@@ -22,8 +22,12 @@ class Backend:
     def __init__(self) -> None:
         self.answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.told: queue.Queue[tuple[str, str]] = queue.Queue()
+        self.full = False
 
     def open(self, request: ApprovalRequest) -> str:
+        if self.full:
+            self.full = False
+            raise OSError("disk full")
         self.told.put(("open", request.id))
         return f"/approvals/{request.id}"
 
@@ -43,7 +47,8 @@ class Office:
         self.shown: queue.Queue[tuple[str, Mapping[str, str]]] = queue.Queue()
         self.decided: queue.Queue[Decision] = queue.Queue()
         self.broken = 0
-        self.clerk = Clerk(Broker({"file": self.backend}, SystemClock()), shown=self._shown, decided=self.decided.put)
+        self.clock = FakeClock(AT)
+        self.clerk = Clerk(Broker({"file": self.backend}, self.clock), shown=self._shown, decided=self.decided.put)
         self.clerk.start()
 
     def _shown(self, approval_id: str, places: Mapping[str, str]) -> None:
@@ -78,6 +83,18 @@ def test_a_failure_to_write_down_where_it_is_shown_does_not_deafen(office: Offic
     assert office.shown.get(timeout=10.0)[0] == "q2"
     office.backend.answers.put(Decision(request_id="q1", approved=False, by="ann", channel="x", at=AT))
     assert office.decided.get(timeout=10.0).request_id == "q1"
+
+
+def test_a_place_that_is_known_only_later_is_written_down_then(office: Office) -> None:
+    office.backend.full = True
+    office.clerk.show(approval_request("q1", "build"))
+    assert office.shown.get(timeout=10.0) == ("q1", {})
+    office.clock.advance(RETRY_AFTER)
+    assert office.shown.get(timeout=10.0) == ("q1", {"file": "/approvals/q1"})
+    for _ in range(2):  # two more looks for answers
+        office.backend.answers.put(Decision(request_id="q1", approved=True, by="ann", channel="x", at=AT))
+        office.decided.get(timeout=10.0)
+    assert office.shown.empty(), "once"
 
 
 def test_who_waits_for_the_place_of_a_request_goes_on_when_it_is_known(office: Office) -> None:

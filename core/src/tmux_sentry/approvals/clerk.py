@@ -33,7 +33,7 @@ class Clerk:
         self._shown = shown
         self._decided = decided
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._seen: set[str] = set()  # requests of which `shown` has been told
+        self._places: dict[str, Mapping[str, str]] = {}  # of each open request, what `shown` was told
         self._news = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="approvals", daemon=True)
 
@@ -64,7 +64,7 @@ class Clerk:
     def await_shown(self, approval_id: str, timeout: float = PATIENCE) -> None:
         """Return when `shown` has been told where people see this request, or after so many seconds. Any thread."""
         with self._news:
-            self._news.wait_for(lambda: approval_id in self._seen, timeout)
+            self._news.wait_for(lambda: approval_id in self._places, timeout)
 
     def close(self, request: ApprovalRequest, outcome: str) -> None:
         """The question is settled."""
@@ -92,23 +92,30 @@ class Clerk:
 
     def _look(self) -> None:
         self._tell(self._broker.poll())
+        for approval_id, known in list(self._places.items()):
+            places = self._broker.places(approval_id)
+            if places != known:  # a backend has shown it at a later try
+                self._note(approval_id, places, known)
 
     def _show(self, request: ApprovalRequest) -> None:
         shown = self._broker.open(request)
+        self._note(request.id, shown.places, {})
+        self._tell(shown.complaints)
+
+    def _note(self, approval_id: str, places: Mapping[str, str], known: Mapping[str, str]) -> None:
         try:
-            self._shown(request.id, shown.places)
+            self._shown(approval_id, places)
         finally:
             with self._news:
-                self._seen.add(request.id)
+                self._places[approval_id] = dict(places)
                 self._news.notify_all()
-        for backend, place in shown.places.items():
-            if place:  # a backend with pages has none without an address for them
-                log.info("approval %s: %s: %s", request.id, backend, clean(place, 300))
-        self._tell(shown.complaints)
+        for backend, place in places.items():
+            if place and place != known.get(backend):  # a backend with pages has none without an address for them
+                log.info("approval %s: %s: %s", approval_id, backend, clean(place, 300))
 
     def _close(self, request: ApprovalRequest, outcome: str) -> None:
         with self._news:
-            self._seen.discard(request.id)
+            self._places.pop(request.id, None)
         self._tell(self._broker.close(request, outcome))
 
     def _tell(self, items: Iterable[Decision | Complaint]) -> None:
